@@ -1,0 +1,26 @@
+# Each target is a thin wrapper of bootstrap.py, which serves machines without make.
+PYTHON ?= python3
+# Where a local installation keeps everything; `make up DATA=data/demo` opens the demo's.
+ifdef DATA
+export CRYPTOPATTERN_DATA := $(abspath $(DATA))
+endif
+
+.PHONY: demo up down test backfill bench
+
+demo:       ## set up, and run the bundled sample through every asset
+	@$(PYTHON) bootstrap.py demo
+
+up:         ## open the Dagster UI, with schedules and sensors
+	@$(PYTHON) bootstrap.py up
+
+down:       ## stop what was started
+	@$(PYTHON) bootstrap.py down
+
+test:       ## set up, and run everything that CI runs
+	@$(PYTHON) bootstrap.py test
+
+backfill:   ## make backfill FROM=2024-06-20 TO=2024-08-19 [ARCHIVE=folder or address]: fill a range, TO not included
+	@$(PYTHON) bootstrap.py backfill --from "$(FROM)" --to "$(TO)" $(if $(ARCHIVE),--archive "$(ARCHIVE)")
+
+bench:      ## make bench [ONLY=name]: measure against the rivals
+	@$(PYTHON) bootstrap.py bench $(ONLY)

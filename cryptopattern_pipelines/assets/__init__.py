@@ -1,0 +1,1 @@
+"""The software-defined assets: thin, one file a group."""

@@ -1,0 +1,90 @@
+"""What every asset shares: its declaration from a schema, and writing its rows with their check and metadata."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+import pandas as pd
+
+from cryptopattern_pipelines.automation.partitions import DAILY, HOURLY, Window, window_of
+from cryptopattern_pipelines.checks.schema import CHECK, schema_check
+from cryptopattern_pipelines.resources.stores import Store
+from cryptopattern_pipelines.storage.rows import InvalidRowsError
+from cryptopattern_pipelines.storage.schemas import TableSchema
+
+# Events carry their metadata once for each partition: a preview is for a person who looks at an hour or a day.
+_PREVIEW_PARTITIONS = 48
+_PREVIEW_ROWS = 5
+
+Events = Iterator[dg.AssetCheckResult | dg.MaterializeResult]
+
+
+def table_asset(table: TableSchema, group: str, **more: Any) -> dict[str, Any]:
+    """The arguments of `@dg.asset` for an asset that is one Parquet table."""
+    return {
+        "name": table.name,
+        "group_name": group,
+        "partitions_def": HOURLY if table.partition == "hour" else DAILY,
+        "backfill_policy": dg.BackfillPolicy.single_run(),
+        "check_specs": [schema_check(table, dg.AssetKey(table.name))],
+        "kinds": {"parquet", "pandas"},
+        "metadata": {
+            "one row is": table.row,
+            "key": ", ".join(table.key),
+            "dagster/column_schema": dg.TableSchema(
+                columns=[
+                    dg.TableColumn(
+                        c.name,
+                        c.dtype,
+                        c.description,
+                        dg.TableColumnConstraints(nullable=c.nullable, unique=(c.name,) == table.key),
+                    )
+                    for c in table.columns
+                ]
+            ),
+        },
+        **more,
+    }
+
+
+def write(
+    context: dg.AssetExecutionContext, store: Store, table: TableSchema, rows: pd.DataFrame, **metadata: Any
+) -> Events:
+    """Write a whole window's rows, one file a partition, or nothing at all when a row breaks the schema."""
+    window = window_of(context)
+    key = context.asset_key
+    try:
+        written = store.table(table).write(rows, window.start, window.end)
+    except InvalidRowsError as wrong:
+        yield dg.AssetCheckResult(
+            asset_key=key, check_name=CHECK, passed=False, metadata={"reason": str(wrong), **_window(window)}
+        )
+        raise dg.Failure(str(wrong), allow_retries=False) from wrong
+    yield dg.AssetCheckResult(asset_key=key, check_name=CHECK, passed=True, metadata=_window(window))
+    yield dg.MaterializeResult(
+        asset_key=key,
+        metadata={
+            "dagster/row_count": written.rows,
+            "partitions": written.partitions,
+            **_window(window),
+            **_symbols(rows),
+            **_preview(rows, written.partitions),
+            **metadata,
+        },
+    )
+
+
+def _window(window: Window) -> dict[str, Any]:
+    return {"from": window.start.isoformat(), "to": window.end.isoformat()}
+
+
+def _symbols(rows: pd.DataFrame) -> dict[str, Any]:
+    return {"symbols": int(rows["symbol"].nunique())} if "symbol" in rows else {}
+
+
+def _preview(rows: pd.DataFrame, partitions: int) -> dict[str, Any]:
+    if partitions > _PREVIEW_PARTITIONS or rows.empty:
+        return {}
+    head = rows.head(_PREVIEW_ROWS).map(lambda value: None if pd.isna(value) else str(value))
+    lines = [head.columns, ["---"] * len(head.columns), *head.to_numpy().tolist()]
+    return {"preview": dg.MetadataValue.md("\n".join(f"| {' | '.join(map(str, line))} |" for line in lines))}

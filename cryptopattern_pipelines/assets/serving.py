@@ -1,0 +1,36 @@
+"""The serving tables: the same rows as the Parquet tables, in Postgres, published window by window."""
+
+import dagster as dg
+
+from cryptopattern_pipelines.automation.partitions import DAILY, HOURLY, window_of
+from cryptopattern_pipelines.resources.database import ServingDatabase
+from cryptopattern_pipelines.resources.stores import Store
+from cryptopattern_pipelines.storage.schemas import TableSchema
+
+GROUP = "serving"
+
+
+def serving_asset(table: TableSchema) -> dg.AssetsDefinition:
+    """The asset that publishes one table as `serving.<table>`."""
+
+    @dg.asset(
+        key=dg.AssetKey([GROUP, table.name]),
+        group_name=GROUP,
+        partitions_def=HOURLY if table.partition == "hour" else DAILY,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        deps=[dg.AssetKey(table.name)],
+        kinds={"postgres"},
+        description=f"`serving.{table.name}` in Postgres: {table.row}. "
+        "A window's rows are replaced in one transaction, so a reader never sees half of them.",
+        metadata={"dagster/table_name": f"{GROUP}.{table.name}"},
+        # The server may be restarting; a publication that was cut off has changed nothing.
+        retry_policy=dg.RetryPolicy(max_retries=3, delay=2, backoff=dg.Backoff.EXPONENTIAL),
+    )
+    def publish(context: dg.AssetExecutionContext, store: Store, database: ServingDatabase) -> dg.MaterializeResult:
+        window = window_of(context)
+        rows = database.publish(table, store.read(table, window), *window)
+        return dg.MaterializeResult(
+            metadata={"dagster/row_count": rows, "from": window.start.isoformat(), "to": window.end.isoformat()}
+        )
+
+    return publish

@@ -1,0 +1,29 @@
+"""The schedules: each hour once it has closed, each day once it is over."""
+
+import dagster as dg
+
+from cryptopattern_pipelines.automation import jobs
+
+
+def schedules(
+    status: dg.DefaultScheduleStatus,
+) -> list[dg.ScheduleDefinition | dg.UnresolvedPartitionedAssetScheduleDefinition]:
+    """The schedules, on or off from the start."""
+    return [
+        # Venues close a candle at once but publish open interest up to five minutes later.
+        dg.build_schedule_from_partitioned_job(
+            jobs.hourly,
+            name="every_hour",
+            minute_of_hour=7,
+            default_status=status,
+            description="The hour that has just closed, seven minutes later, when venues have published it.",
+        ),
+        dg.build_schedule_from_partitioned_job(
+            jobs.daily,
+            name="every_day",
+            hour_of_day=0,
+            minute_of_hour=25,
+            default_status=status,
+            description="The day that has just ended, once its last hour has been run.",
+        ),
+    ]

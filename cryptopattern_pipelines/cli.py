@@ -1,0 +1,138 @@
+"""The command line: `cryptopattern …`. What belongs here is arguments and printing; the work is done elsewhere.
+
+Heavy imports stand inside the commands, so that `cryptopattern read` starts without Dagster.
+"""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from cryptopattern_pipelines.resources.settings import Settings, load_settings
+
+_DATES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"]
+# Progress goes where it doesn't mix with what a program reads.
+_PEOPLE = Console(stderr=True)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="cryptopattern")
+def main() -> None:
+    """Liquidation screenshots and exchange data become squeeze analyses and honest win rates."""
+
+
+@main.command()
+@click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a picture, a line each.")
+@click.option("--words", is_flag=True, help="With --json: every word that stands on the picture, too.")
+@click.option(
+    "--annotate",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for copies of the pictures with what was read drawn on them.",
+)
+def read(paths: tuple[Path, ...], as_json: bool, words: bool, annotate: Path | None) -> None:
+    """Read pictures, or folders of them, without any database.
+
+    \b
+    cryptopattern read chart.png
+    cryptopattern read screenshots/ --json > readings.jsonl
+    """
+    from cryptopattern_pipelines.reading.annotate import write_annotated
+    from cryptopattern_pipelines.reading.reading import read_paths, to_json
+    from cryptopattern_pipelines.reporting import print_reading
+
+    for reading in read_paths(paths):
+        if annotate is not None:
+            write_annotated(reading, annotate)
+        if as_json:
+            click.echo(to_json(reading, words=words))
+        else:
+            print_reading(Console(), reading)
+
+
+@main.command()
+@click.option("--from", "start", required=True, type=click.DateTime(_DATES), help="First day or hour, UTC.")
+@click.option("--to", "end", required=True, type=click.DateTime(_DATES), help="Day or hour before which to stop, UTC.")
+@click.option("--archive", help="Take the market from this archive: a folder, or a mirror's address.")
+@click.option("--symbols", help="Coins, comma between; those of the settings otherwise.")
+def backfill(start: datetime, end: datetime, archive: str | None, symbols: str | None) -> None:
+    """Fill a range of history: every hourly asset in one run, then every daily one in one run.
+
+    \b
+    cryptopattern backfill --from 2024-06-20 --to 2024-08-19 --archive ../archive
+    """
+    given: dict[str, Any] = {"market_source": "archive", "archive": archive} if archive else {}
+    if symbols:
+        given["symbols"] = symbols
+    settings = load_settings(**given)
+    _fill(settings, start.replace(tzinfo=UTC), end.replace(tzinfo=UTC))
+    _PEOPLE.print(f"Parquet: {settings.store_root}")
+
+
+def _fill(settings: Settings, start: datetime, end: datetime, *, only_missing: bool = False) -> bool:
+    """Fill the hours and then the days of a range; whether there was anything to do."""
+    import dagster as dg
+
+    from cryptopattern_pipelines.automation.fill import fill, is_filled, whole_days, window_to_fill
+    from cryptopattern_pipelines.definitions import build_definitions
+    from cryptopattern_pipelines.local import prepare_home
+
+    prepare_home(settings)
+    hours = window_to_fill(start, end)
+    definitions = build_definitions(settings)
+    ran = False
+    with dg.DagsterInstance.get() as instance:
+        for name, window in (("hourly", hours), ("daily", whole_days(hours))):
+            job = definitions.resolve_job_def(name)
+            if window is None or (only_missing and is_filled(job, window, instance)):
+                continue
+            fill(job, window, instance, _PEOPLE)
+            ran = True
+    return ran
+
+
+@main.command()
+@click.option("--again", is_flag=True, help="Run everything once more, even if it is there.")
+def demo(again: bool) -> None:
+    """Run the bundled sample through every asset, and show what comes out.
+
+    The sample is made by code of ours: rendered screenshots and a simulated market, not real ones.
+    """
+    from cryptopattern_pipelines import demo as sample
+
+    settings = sample.settings()
+    ran = _fill(settings, *sample.WINDOW, only_missing=not again)
+    if not ran:
+        _PEOPLE.print("everything is there already; nothing was run (--again runs it once more)")
+    sample.report(settings, Console())
+
+
+@main.command()
+def up() -> None:
+    """Open the Dagster UI, with schedules and sensors, in the background."""
+    from cryptopattern_pipelines import local
+    from cryptopattern_pipelines.resources.database import database_url
+
+    settings = load_settings()
+    local.prepare_home(settings)
+    database_url(settings)
+    with _PEOPLE.status("starting the UI and the daemon …"):
+        started = local.start_ui(settings)
+    click.echo(f"{'up' if started else 'was up already'}: {local.address(settings)}")
+    click.echo(f"put screenshots into {settings.landing_folder}")
+    click.echo("stop with: make down" + ("" if settings.data.name == "local" else f" DATA={settings.data}"))
+
+
+@main.command()
+def down() -> None:
+    """Stop the UI, the daemon and the embedded Postgres."""
+    from cryptopattern_pipelines import local
+    from cryptopattern_pipelines.storage.embedded import EmbeddedPostgres
+
+    settings = load_settings()
+    stopped = local.stop_ui(settings)
+    if settings.database_url is None and settings.postgres_folder.exists():
+        EmbeddedPostgres(settings.postgres_folder).stop()
+    click.echo("stopped" if stopped else "the UI was not up; Postgres is stopped")

@@ -1,0 +1,54 @@
+"""Where all is put together: assets, jobs, schedules, sensors and resources become one code location."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+import dagster as dg
+
+from cryptopattern_pipelines.assets import market, outcomes, screenshots, squeeze
+from cryptopattern_pipelines.assets.serving import serving_asset
+from cryptopattern_pipelines.automation import jobs
+from cryptopattern_pipelines.automation.schedules import schedules
+from cryptopattern_pipelines.automation.sensors import new_screenshots
+from cryptopattern_pipelines.resources.analysis import Analysis
+from cryptopattern_pipelines.resources.database import ServingDatabase
+from cryptopattern_pipelines.resources.market import Market
+from cryptopattern_pipelines.resources.reader import Reader
+from cryptopattern_pipelines.resources.settings import Settings, load_settings
+from cryptopattern_pipelines.resources.stores import LandingFolder, Store
+from cryptopattern_pipelines.storage.schemas import TABLES
+
+
+def build_definitions(settings: Settings, resources: Mapping[str, Any] | None = None) -> dg.Definitions:
+    """The code location of these settings; a resource given by name takes the place of the settings' own."""
+    on = settings.automation
+    analysis = Analysis.of(settings)
+    return dg.Definitions(
+        assets=[
+            *dg.load_assets_from_modules([screenshots, market, squeeze, outcomes]),
+            *(serving_asset(table) for table in TABLES.values()),
+        ],
+        jobs=[jobs.hourly, jobs.daily, jobs.late_screenshots],
+        schedules=schedules(dg.DefaultScheduleStatus.RUNNING if on else dg.DefaultScheduleStatus.STOPPED),
+        sensors=[
+            new_screenshots(
+                dg.DefaultSensorStatus.RUNNING if on else dg.DefaultSensorStatus.STOPPED,
+                reading_age=timedelta(hours=analysis.settings().max_reading_age_hours),
+            )
+        ],
+        resources={
+            "store": Store.of(settings),
+            "landing_folder": LandingFolder.of(settings),
+            "reader": Reader.of(settings),
+            "market": Market.of(settings),
+            "analysis": analysis,
+            "database": ServingDatabase.of(settings),
+            **(resources or {}),
+        },
+        # Steps are short: a process for each would cost more than the work (2.2 s a step).
+        executor=dg.in_process_executor,
+    )
+
+
+defs = build_definitions(load_settings())

@@ -1,0 +1,93 @@
+"""The demo: the bundled sample in a data folder of its own, and what came out of it, for a person to read.
+
+The sample (`data/samples`) is rendered and simulated by code of ours: its prices are of no real market.
+"""
+
+import os
+from datetime import UTC, datetime, timedelta
+
+import click
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+
+from cryptopattern_pipelines.automation.partitions import Window
+from cryptopattern_pipelines.local import address
+from cryptopattern_pipelines.reporting import analyses_table, win_rates_table
+from cryptopattern_pipelines.resources.database import database_url
+from cryptopattern_pipelines.resources.settings import DATA_VARIABLE, PROJECT, Settings, load_settings
+from cryptopattern_pipelines.storage import postgres, schemas
+from cryptopattern_pipelines.storage.parquet import TableStore
+
+SAMPLES = PROJECT / "data" / "samples"
+# The days that the sample's market was simulated for.
+WINDOW = Window(datetime(2024, 11, 1, tzinfo=UTC), datetime(2025, 1, 30, tzinfo=UTC))
+_HOUR = timedelta(hours=1)
+_DAY = timedelta(days=1)
+
+
+class DemoError(click.ClickException):
+    """The demo would touch what isn't its own; the message says what and what to do."""
+
+
+def settings() -> Settings:
+    """The demo's own settings: its data folder, the sample as landing folder and archive, nothing automatic.
+
+    Raises:
+        DemoError: the database that the environment names holds other data than the sample's.
+    """
+    folder = PROJECT / "data" / "demo"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "settings.env").write_text(
+        "# Written by the demo, for `make up DATA=data/demo`.\n"
+        f"CRYPTOPATTERN_LANDING={SAMPLES / 'landing'}\n"
+        "CRYPTOPATTERN_MARKET_SOURCE=archive\n"
+        f"CRYPTOPATTERN_ARCHIVE={SAMPLES}\n"
+        "CRYPTOPATTERN_SYMBOLS=BTC,ETH,SOL\n"
+        "CRYPTOPATTERN_AUTOMATION=false\n"
+        "CRYPTOPATTERN_DATABASE_URL=embedded\n"
+    )
+    os.environ[DATA_VARIABLE] = str(folder)
+    demo = load_settings()
+    if demo.database_url and postgres.has_rows_outside(demo.database_url, schemas.MARKET_CANDLES, *WINDOW):
+        raise DemoError(
+            "CRYPTOPATTERN_DATABASE_URL names a database that holds other data; the demo would mix simulated prices "
+            "into it. Unset the variable, or name an empty database"
+        )
+    return demo
+
+
+def report(demo: Settings, console: Console) -> None:
+    """Print what was read, the last hour's analyses, the last day's win rates, and where everything is."""
+    store = TableStore(demo.store_root)
+
+    def rows(schema: schemas.TableSchema, start: datetime = WINDOW.start) -> pd.DataFrame:
+        return store.table(schema.name).read(start, WINDOW.end)
+
+    console.rule("The sample: rendered screenshots and a simulated market, made by code of ours")
+    console.print(_read_table(rows(schemas.CLASSIFIED_IMAGES), rows(schemas.LIQUIDATION_READINGS)))
+    quarantined = rows(schemas.QUARANTINED_SCREENSHOTS)
+    for file, reason in quarantined[["file", "reason"]].itertuples(index=False):
+        console.print(f"set aside: {file}: {reason}")
+    rates = rows(schemas.WIN_RATES, WINDOW.end - _DAY)
+    console.print(analyses_table(rows(schemas.SQUEEZE_ANALYSES, WINDOW.end - _HOUR), rates))
+    console.print(win_rates_table(rates))
+    home = demo.data.relative_to(PROJECT) if demo.data.is_relative_to(PROJECT) else demo.data
+    url = database_url(demo)
+    console.print(f"Parquet  {demo.store_root}/<table>/day=<day>/<hour>.parquet", soft_wrap=True)
+    console.print(f"Postgres psql '{url}'", soft_wrap=True)
+    console.print("         tables serving.squeeze_analyses, serving.win_rates, …", soft_wrap=True)
+    console.print(f"UI       make up DATA={home}   then {address(demo)}", soft_wrap=True)
+
+
+def _read_table(images: pd.DataFrame, readings: pd.DataFrame) -> Table:
+    table = Table("captured at, UTC", "type", "title", "symbols read", title="What was read", title_justify="left")
+    counts = readings.groupby("sha256").size()
+    for image in images.sort_values("captured_at").itertuples():
+        table.add_row(
+            f"{image.captured_at:%Y-%m-%d %H:%M}",
+            image.image_type,
+            "" if pd.isna(image.title) else str(image.title),
+            str(counts.get(image.sha256, "")),
+        )
+    return table

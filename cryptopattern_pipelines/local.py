@@ -1,0 +1,128 @@
+"""A local installation: Dagster's home, and the UI and daemon as background processes that can be stopped again."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import click
+import psutil
+
+from cryptopattern_pipelines.resources.settings import DATA_VARIABLE, PROJECT, Settings
+
+_START_SECONDS = 90
+_STOP_SECONDS = 20
+
+
+class LocalError(click.ClickException):
+    """The local installation can't do what it was asked; the message says why and what to do."""
+
+
+def prepare_home(settings: Settings) -> Path:
+    """Make Dagster's home with the project's `dagster.yaml` in it, and point this process and its children at it."""
+    home = settings.dagster_home
+    home.mkdir(parents=True, exist_ok=True)
+    settings.landing_folder.mkdir(parents=True, exist_ok=True)
+    wanted = (PROJECT / "dagster.yaml").read_bytes()
+    kept = home / "dagster.yaml"
+    if not kept.exists() or kept.read_bytes() != wanted:
+        beside = home / f"dagster.yaml.{os.getpid()}"
+        beside.write_bytes(wanted)
+        beside.replace(kept)
+    os.environ["DAGSTER_HOME"] = str(home)
+    os.environ[DATA_VARIABLE] = str(settings.data)
+    return home
+
+
+def address(settings: Settings) -> str:
+    """Where the UI is found."""
+    return f"http://127.0.0.1:{settings.port}"
+
+
+def start_ui(settings: Settings) -> bool:
+    """Start the UI and the daemon in the background, and wait until the UI answers; False if they were up already.
+
+    Raises:
+        LocalError: the port is taken, or the UI doesn't come up.
+    """
+    if _leader(settings) is not None:
+        return False
+    if _answers("127.0.0.1", settings.port):
+        raise LocalError(f"port {settings.port} is in use: stop what uses it, or set CRYPTOPATTERN_PORT to another one")
+    log = settings.data / "ui.log"
+    program = Path(shutil.which("dg") or "dg")
+    with log.open("wb") as output:
+        leader = subprocess.Popen(
+            [program, "dev", "--host", "127.0.0.1", "--port", str(settings.port)],
+            cwd=PROJECT,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    _state(settings).write_text(json.dumps({"pid": leader.pid, "created": psutil.Process(leader.pid).create_time()}))
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline:
+        if leader.poll() is not None:
+            break
+        if _is_up(settings):
+            return True
+        time.sleep(0.3)
+    stop_ui(settings)
+    raise LocalError(f"the UI did not come up: {_last_line(log)} (all of it in {log})")
+
+
+def stop_ui(settings: Settings) -> bool:
+    """Stop the UI and the daemon; False if they were not up."""
+    leader = _leader(settings)
+    _state(settings).unlink(missing_ok=True)
+    if leader is None:
+        return False
+    family = [leader, *leader.children(recursive=True)]
+    # The leader ends its children in order; a signal to them all would have it start them anew.
+    leader.send_signal(signal.SIGTERM)
+    _, alive = psutil.wait_procs(family, timeout=_STOP_SECONDS)
+    for process in alive:
+        process.kill()
+    psutil.wait_procs(alive, timeout=5)
+    return True
+
+
+def _state(settings: Settings) -> Path:
+    return settings.data / "ui.json"
+
+
+def _leader(settings: Settings) -> psutil.Process | None:
+    """The leader that `start_ui` started, if it is still the same process."""
+    try:
+        state = json.loads(_state(settings).read_text())
+        process = psutil.Process(state["pid"])
+    except (FileNotFoundError, psutil.NoSuchProcess):
+        return None
+    same = process.create_time() == state["created"] and process.status() != psutil.STATUS_ZOMBIE
+    return process if same else None
+
+
+def _answers(host: str, port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex((host, port)) == 0
+
+
+def _is_up(settings: Settings) -> bool:
+    try:
+        with urllib.request.urlopen(f"{address(settings)}/server_info", timeout=2) as answer:
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text(errors="replace").strip().splitlines()
+    return lines[-1] if lines else "it said nothing"

@@ -1,0 +1,1 @@
+"""A picture becomes rows. Plain functions on arrays and frames; nothing here knows of Dagster."""

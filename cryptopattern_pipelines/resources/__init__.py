@@ -1,0 +1,1 @@
+"""What a run is handed: settings, stores, market sources, the reader."""

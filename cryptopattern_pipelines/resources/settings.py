@@ -1,0 +1,222 @@
+"""Every setting, read once from the environment and `.env`, and refused by name when its value is wrong.
+
+What belongs here: names, types, defaults and what they mean. What does not: what is done with them.
+"""
+
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import click
+from pydantic import AliasChoices, Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings.sources import DotEnvSettingsSource
+
+PROJECT = Path(__file__).resolve().parents[2]
+DATA_VARIABLE = "CRYPTOPATTERN_DATA"
+
+
+class SettingsError(click.ClickException):
+    """A setting has a value that can't be used; the message names it."""
+
+
+def _named(name: str) -> Any:
+    """A field that is read from the environment variable of that name, or given by its own name in Python."""
+    return AliasChoices(name, name.removeprefix("CRYPTOPATTERN_").lower())
+
+
+def data_folder() -> Path:
+    """The folder that a local installation keeps everything in: `CRYPTOPATTERN_DATA`, else `data/local`."""
+    return Path(os.environ.get(DATA_VARIABLE) or PROJECT / "data" / "local").expanduser().resolve()
+
+
+class Settings(BaseSettings):
+    """The project's settings.
+
+    They come, first found first taken, from the environment, from `settings.env` in the data folder (which
+    `make demo` writes to its own, so that `.env` can't mix it up with real data), and from `.env` in the working
+    folder.
+    """
+
+    model_config = SettingsConfigDict(extra="ignore", populate_by_name=True, env_ignore_empty=True)
+
+    data: Path = Field(
+        default_factory=data_folder,
+        validation_alias=_named(DATA_VARIABLE),
+        description="folder that keeps the store, the embedded Postgres, Dagster's home and the landing folder",
+    )
+    landing: Path | None = Field(
+        default=None,
+        validation_alias=_named("CRYPTOPATTERN_LANDING"),
+        description="folder that screenshots are put into; `landing` in the data folder when not set",
+    )
+    store_url: str = Field(
+        default="",
+        validation_alias=_named("CRYPTOPATTERN_STORE_URL"),
+        description="root of the Parquet store, a folder or an fsspec URL such as s3://bucket/prefix",
+    )
+    database_url: str | None = Field(
+        default=None,
+        validation_alias=_named("CRYPTOPATTERN_DATABASE_URL"),
+        description="libpq URL of a Postgres server; the embedded one is started when not set, or set to `embedded`",
+    )
+    market_source: Literal["live", "archive"] = Field(
+        default="live",
+        validation_alias=_named("CRYPTOPATTERN_MARKET_SOURCE"),
+        description="where market data is from: the venues' REST interfaces or Binance's public archive",
+    )
+    archive: str = Field(
+        default="https://data.binance.vision",
+        validation_alias=_named("CRYPTOPATTERN_ARCHIVE"),
+        description="the archive: a mirror's address or a folder of the same layout",
+    )
+    symbols: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=("BTC", "ETH", "SOL"),
+        min_length=1,
+        validation_alias=_named("CRYPTOPATTERN_SYMBOLS"),
+        description="coins to follow, comma between",
+    )
+    binance_spot_url: str = Field(
+        default="https://api.binance.com",
+        validation_alias=_named("CRYPTOPATTERN_BINANCE_SPOT_URL"),
+        description="base address of Binance's spot REST interface",
+    )
+    binance_usdm_url: str = Field(
+        default="https://fapi.binance.com",
+        validation_alias=_named("CRYPTOPATTERN_BINANCE_USDM_URL"),
+        description="base address of Binance's USD-M futures REST interface",
+    )
+    okx_url: str = Field(
+        default="https://www.okx.com",
+        validation_alias=_named("CRYPTOPATTERN_OKX_URL"),
+        description="base address of OKX's REST interface",
+    )
+    automation: bool = Field(
+        default=True,
+        validation_alias=_named("CRYPTOPATTERN_AUTOMATION"),
+        description="whether schedules and sensors are on when the UI comes up",
+    )
+    port: int = Field(
+        default=3000,
+        ge=1,
+        le=65535,
+        validation_alias=_named("CRYPTOPATTERN_PORT"),
+        description="port of the Dagster UI",
+    )
+    liquidation_dominance_threshold: float = Field(
+        default=70.0,
+        gt=50,
+        le=100,
+        validation_alias=_named("LIQUIDATION_DOMINANCE_THRESHOLD"),
+        description="share at which one side's liquidations dominate, percent",
+    )
+    volume_spike_threshold: float = Field(
+        default=50.0,
+        ge=0,
+        validation_alias=_named("VOLUME_SPIKE_THRESHOLD"),
+        description="change of the 24h volume above which it is a spike, percent",
+    )
+    confidence_threshold: float = Field(
+        default=75.0,
+        ge=0,
+        le=100,
+        validation_alias=_named("CONFIDENCE_THRESHOLD"),
+        description="score from which, with three signals, an analysis is HIGH_CONFIDENCE",
+    )
+    max_content_length: int = Field(
+        default=16 * 1024 * 1024,
+        gt=0,
+        validation_alias=_named("MAX_CONTENT_LENGTH"),
+        description="largest picture that is read, bytes",
+    )
+    allowed_extensions: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=("png", "jpg", "jpeg", "webp", "gif", "bmp"),
+        min_length=1,
+        validation_alias=_named("ALLOWED_EXTENSIONS"),
+        description="endings of the file names that are taken for pictures, comma between",
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read the data folder's own file before `.env` of the working folder."""
+        files = (data_folder() / "settings.env", Path(".env"))
+        return (init_settings, env_settings, *(DotEnvSettingsSource(settings_cls, env_file=f) for f in files))
+
+    @field_validator("symbols", "allowed_extensions", mode="before")
+    @classmethod
+    def _split_commas(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("symbols")
+    @classmethod
+    def _symbols_are_names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        names = tuple(dict.fromkeys(name.upper() for name in value))
+        for name in names:
+            if not re.fullmatch(r"[A-Z0-9]{1,20}", name):
+                raise ValueError(f"{name!r} is not a coin's name such as BTC")
+        return names
+
+    @field_validator("allowed_extensions")
+    @classmethod
+    def _extensions_without_dot(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(name.lower().lstrip(".") for name in value))
+
+    @field_validator("data", "landing")
+    @classmethod
+    def _absolute(cls, value: Path | None) -> Path | None:
+        return value.expanduser().resolve() if value else None
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_postgres(cls, value: str | None) -> str | None:
+        if value == "embedded":
+            return None
+        if value is not None and not value.startswith(("postgresql://", "postgres://")):
+            raise ValueError("must be a libpq URL that begins with postgresql://, or embedded")
+        return value.replace("postgres://", "postgresql://", 1) if value else None
+
+    @property
+    def landing_folder(self) -> Path:
+        """Where screenshots are put."""
+        return self.landing or self.data / "landing"
+
+    @property
+    def store_root(self) -> str:
+        """Root of the Parquet store."""
+        return self.store_url or str(self.data / "store")
+
+    @property
+    def dagster_home(self) -> Path:
+        """Dagster's home folder."""
+        return self.data / "dagster"
+
+    @property
+    def postgres_folder(self) -> Path:
+        """Folder of the embedded server."""
+        return self.data / "postgres"
+
+
+def load_settings(**given: Any) -> Settings:
+    """Read the settings; values given here come before all others.
+
+    Raises:
+        SettingsError: a value can't be used; the message names the setting, the value and what is wrong with it.
+    """
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        wrong = "; ".join(
+            f"{'.'.join(str(part) for part in problem['loc'])}={problem['input']!r}: {problem['msg']}"
+            for problem in error.errors()
+        )
+        raise SettingsError(f"wrong setting: {wrong}") from None

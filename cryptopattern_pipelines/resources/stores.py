@@ -1,0 +1,59 @@
+"""The stores that a run is handed: the Parquet tables and the landing folder."""
+
+from pathlib import Path
+
+import dagster as dg
+import pandas as pd
+
+from cryptopattern_pipelines.automation.partitions import FIRST_DAY, Window
+from cryptopattern_pipelines.reading.landing import Landing
+from cryptopattern_pipelines.resources.settings import Settings
+from cryptopattern_pipelines.storage.parquet import ParquetTable, TableStore
+from cryptopattern_pipelines.storage.schemas import TableSchema
+
+
+class Store(dg.ConfigurableResource):
+    """The Parquet tables under one root."""
+
+    root: str
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Store":
+        """The store of the settings."""
+        return cls(root=settings.store_root)
+
+    @property
+    def tables(self) -> TableStore:
+        """The store itself."""
+        return TableStore(self.root)
+
+    def table(self, schema: TableSchema) -> ParquetTable:
+        """One table."""
+        return self.tables.table(schema.name)
+
+    def read(self, schema: TableSchema, window: Window) -> pd.DataFrame:
+        """A table's rows of a window; hours that were never filled have none."""
+        return self.table(schema).read(window.start, window.end)
+
+
+class LandingFolder(dg.ConfigurableResource):
+    """The folder that screenshots are put into."""
+
+    folder: str
+    index: str
+    extensions: list[str]
+    max_bytes: int
+
+    @classmethod
+    def of(cls, settings: Settings) -> "LandingFolder":
+        """The landing folder of the settings; what was learned of its files is kept in the data folder."""
+        return cls(
+            folder=str(settings.landing_folder),
+            index=str(settings.data / "landing-index.sqlite"),
+            extensions=list(settings.allowed_extensions),
+            max_bytes=settings.max_content_length,
+        )
+
+    def open(self) -> Landing:
+        """The landing folder itself."""
+        return Landing(Path(self.folder), Path(self.index), tuple(self.extensions), self.max_bytes, FIRST_DAY)

@@ -1,0 +1,1 @@
+"""Schemas, the Parquet tables, the Postgres publisher and the embedded server."""

@@ -1,0 +1,612 @@
+"""Every table's columns, written once: pandera checks, Parquet files and Postgres tables come from here.
+
+What belongs here: names, types, units, ranges, natural keys and indexes. What does not: how a table
+is written (`parquet.py`, `postgres.py`) or how its rows are made (`reading/`, `market/`, `squeeze/`).
+
+The first column of every table is its partition: `hour` (the start of the hour that a row belongs to,
+UTC) or `day` (midnight at which the day begins, UTC). A row holds nothing that was unknown at the end
+of that hour or day. Prices and volumes are in USD (USDT counts as USD) unless a name says `_base`;
+names that end in `_pct` are percent (0 to 100 for shares), `funding_rate` is a fraction.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import pandas as pd
+import pandera.pandas as pa
+import pyarrow
+import sqlalchemy as sa
+
+TIME = "datetime64[us, UTC]"
+TEXT = "str"
+REAL = "float64"
+WHOLE = "Int64"
+TRUTH = "bool"
+
+SIDES = ["long", "short"]
+SQUEEZE_TYPES = ["LONG_SQUEEZE", "SHORT_SQUEEZE", "NONE"]
+SEVERITIES = ["MINOR", "MODERATE", "MAJOR", "EXTREME"]
+IMAGE_TYPES = [
+    "liquidation_distribution_all",
+    "liquidation_distribution_opti",
+    "liquidation_map",
+    "price_chart_heatmap",
+    "market_metrics_dashboard",
+    "unknown",
+]
+SIGNALS = [
+    "liquidation_dominance",
+    "volume_spike",
+    "price_acceleration",
+    "funding_extreme",
+    "open_interest_change",
+]
+
+_ARROW = {
+    TIME: pyarrow.timestamp("us", tz="UTC"),
+    TEXT: pyarrow.string(),
+    REAL: pyarrow.float64(),
+    WHOLE: pyarrow.int64(),
+    TRUTH: pyarrow.bool_(),
+}
+_POSTGRES: dict[str, Any] = {
+    TIME: sa.TIMESTAMP(timezone=True),
+    TEXT: sa.Text(),
+    REAL: sa.Double(),
+    WHOLE: sa.BigInteger(),
+    TRUTH: sa.Boolean(),
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its pandas dtype, what it means, and what its values may be."""
+
+    name: str
+    dtype: str
+    description: str
+    nullable: bool = False
+    checks: tuple[pa.Check, ...] = ()
+
+
+@dataclass(frozen=True)
+class TableSchema:
+    """One table: its columns, its natural key, and the indexes that its readers need in Postgres."""
+
+    name: str
+    partition: Literal["hour", "day"]
+    row: str
+    key: tuple[str, ...]
+    columns: tuple[Column, ...]
+    indexes: tuple[tuple[str, ...], ...] = ()
+    rules: tuple[pa.Check, ...] = ()
+
+    @property
+    def names(self) -> list[str]:
+        """The columns' names, in order."""
+        return [column.name for column in self.columns]
+
+    @property
+    def pandera(self) -> pa.DataFrameSchema:
+        """The rules that a frame must keep: types, ranges, no missing value where none may be, unique key."""
+        return pa.DataFrameSchema(
+            {
+                c.name: pa.Column(c.dtype, list(c.checks), nullable=c.nullable, description=c.description)
+                for c in self.columns
+            },
+            checks=list(self.rules),
+            strict=True,
+            ordered=True,
+            unique=list(self.key),
+            name=self.name,
+        )
+
+    @property
+    def arrow(self) -> pyarrow.Schema:
+        """The Parquet file's schema."""
+        return pyarrow.schema([pyarrow.field(c.name, _ARROW[c.dtype], nullable=c.nullable) for c in self.columns])
+
+    def sql(self, metadata: sa.MetaData) -> sa.Table:
+        """The Postgres table, its primary key being the natural key and its comments the descriptions."""
+        table = sa.Table(
+            self.name,
+            metadata,
+            *(
+                sa.Column(
+                    c.name,
+                    _POSTGRES[c.dtype],
+                    primary_key=c.name in self.key,
+                    nullable=c.nullable,
+                    autoincrement=False,
+                    comment=c.description,
+                )
+                for c in self.columns
+            ),
+            comment=self.row,
+        )
+        for columns in self.indexes:
+            sa.Index(f"ix_{self.name}_{'_'.join(columns)}", *(table.c[name] for name in columns))
+        return table
+
+    def empty(self) -> pd.DataFrame:
+        """A frame of no rows with every column and its type."""
+        return pd.DataFrame({c.name: pd.Series(dtype=c.dtype) for c in self.columns})
+
+    def conform(self, rows: pd.DataFrame | Iterable[dict[str, Any]]) -> pd.DataFrame:
+        """Bring rows to this table's columns, order and types; a missing nullable column becomes empty.
+
+        Raises:
+            KeyError: a column that must be there is missing, or one is there that the table doesn't have.
+        """
+        frame = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(list(rows))
+        if frame.empty:
+            return self.empty()
+        strange = sorted(set(frame.columns) - set(self.names))
+        missing = [c.name for c in self.columns if c.name not in frame.columns and not c.nullable]
+        if strange or missing:
+            raise KeyError(f"{self.name}: missing columns {missing}, unknown columns {strange}")
+        columns = {
+            c.name: frame[c.name].astype(c.dtype)
+            if c.name in frame.columns
+            else pd.Series(None, index=frame.index, dtype=c.dtype)
+            for c in self.columns
+        }
+        return pd.DataFrame(columns).reset_index(drop=True)
+
+
+def _hour() -> Column:
+    return Column("hour", TIME, "start of the hour that the row belongs to, UTC")
+
+
+def _day() -> Column:
+    return Column("day", TIME, "midnight at which the day that the row belongs to begins, UTC")
+
+
+def _sha256() -> Column:
+    return Column("sha256", TEXT, "SHA-256 of the picture's bytes", checks=(pa.Check.str_matches("^[0-9a-f]{64}$"),))
+
+
+def _symbol(nullable: bool = False) -> Column:
+    return Column("symbol", TEXT, "coin's canonical name, e.g. BTC", nullable)
+
+
+def _positive() -> tuple[pa.Check, ...]:
+    return (pa.Check.gt(0),)
+
+
+def _not_negative() -> tuple[pa.Check, ...]:
+    return (pa.Check.ge(0),)
+
+
+def _percent() -> tuple[pa.Check, ...]:
+    return (pa.Check.in_range(0, 100),)
+
+
+def _fraction() -> tuple[pa.Check, ...]:
+    return (pa.Check.in_range(0, 1),)
+
+
+def _one_of(values: list[str]) -> tuple[pa.Check, ...]:
+    return (pa.Check.isin(values),)
+
+
+def _candle_is_possible(frame: pd.DataFrame) -> pd.Series:
+    inside = frame[["open", "close"]]
+    return (frame["low"] <= inside.min(axis=1)) & (inside.max(axis=1) <= frame["high"])
+
+
+def _shares_sum_to_100(frame: pd.DataFrame) -> pd.Series:
+    return (frame["long_pct"] + frame["short_pct"] - 100).abs() < 0.11
+
+
+RAW_SCREENSHOTS = TableSchema(
+    "raw_screenshots",
+    "hour",
+    "one picture that was put into the landing folder",
+    ("hour", "sha256"),
+    (
+        _hour(),
+        _sha256(),
+        Column("captured_at", TIME, "when the picture was taken, as well as is known, UTC"),
+        Column(
+            "captured_at_source",
+            TEXT,
+            "how that is known: from the file's name, its EXIF data, or the file's own time",
+            checks=_one_of(["file_name", "exif", "file_time"]),
+        ),
+        Column("file", TEXT, "path within the landing folder"),
+        Column("symbol_hint", TEXT, "coin that the folder's name gives", True),
+        Column(
+            "source_hint",
+            TEXT,
+            "maker of the chart that the file's name gives: kingfisher or coinglass",
+            True,
+        ),
+        Column("kept_at", TEXT, "where the bytes are kept, within the store"),
+        Column("format", TEXT, "picture format as decoded: png, jpeg, webp, gif or bmp"),
+        Column("width", WHOLE, "pixels", checks=_positive()),
+        Column("height", WHOLE, "pixels", checks=_positive()),
+        Column("size_bytes", WHOLE, "bytes", checks=_positive()),
+    ),
+    indexes=(("captured_at",),),
+)
+
+QUARANTINED_SCREENSHOTS = TableSchema(
+    "quarantined_screenshots",
+    "hour",
+    "one file from the landing folder that is no readable picture, with the reason",
+    ("hour", "sha256"),
+    (
+        _hour(),
+        _sha256(),
+        Column("captured_at", TIME, "time of the file, as well as is known, UTC"),
+        Column("file", TEXT, "path within the landing folder"),
+        Column("size_bytes", WHOLE, "bytes", checks=_not_negative()),
+        Column("reason", TEXT, "why it was set aside, in one line"),
+    ),
+    indexes=(("hour",),),
+)
+
+OCR_OUTPUTS = TableSchema(
+    "ocr_outputs",
+    "hour",
+    "one word that stands on a picture",
+    ("hour", "sha256", "line", "word"),
+    (
+        _hour(),
+        _sha256(),
+        Column("line", WHOLE, "line on the picture, from 0", checks=_not_negative()),
+        Column("word", WHOLE, "word in the line, from 0", checks=_not_negative()),
+        Column("text", TEXT, "the word"),
+        Column("confidence", REAL, "the engine's confidence, fraction", checks=_fraction()),
+        Column("left", WHOLE, "box in the picture's pixels"),
+        Column("top", WHOLE, "box in the picture's pixels"),
+        Column("width", WHOLE, "box in the picture's pixels", checks=_not_negative()),
+        Column("height", WHOLE, "box in the picture's pixels", checks=_not_negative()),
+    ),
+)
+
+CLASSIFIED_IMAGES = TableSchema(
+    "classified_images",
+    "hour",
+    "one picture and what kind of chart it is",
+    ("hour", "sha256"),
+    (
+        _hour(),
+        _sha256(),
+        Column("captured_at", TIME, "when the picture was taken, UTC"),
+        Column("image_type", TEXT, "kind of chart", checks=_one_of(IMAGE_TYPES)),
+        Column("confidence", REAL, "fraction", checks=_fraction()),
+        Column("evidence", TEXT, "what the type was told by"),
+        Column("title", TEXT, "title as it stands on the picture", True),
+        _symbol(nullable=True),
+        Column("venue", TEXT, "venue or venues that the chart names", True),
+        Column("timeframe", TEXT, "span of the chart as it says, e.g. 24 hour", True),
+        Column("leverage", TEXT, "leverage filter as it says, e.g. all_leverage", True),
+        Column("chart_time", TIME, "time that stands on the chart, UTC", True),
+        Column("current_price", REAL, "price that the chart marks as current, USD", True, _positive()),
+        Column("reader_version", TEXT, "version of the reader that read the picture"),
+        Column("error", TEXT, "why the picture or a part of it could not be read", True),
+    ),
+    indexes=(("symbol", "hour"),),
+)
+
+LIQUIDATION_READINGS = TableSchema(
+    "liquidation_readings",
+    "hour",
+    "one symbol on one chart: which side's liquidations dominate",
+    ("hour", "sha256", "symbol"),
+    (
+        _hour(),
+        _sha256(),
+        _symbol(),
+        Column("captured_at", TIME, "when the picture was taken, UTC"),
+        Column("image_type", TEXT, "kind of chart", checks=_one_of(IMAGE_TYPES)),
+        Column("long_pct", REAL, "share of long liquidations, percent", checks=_percent()),
+        Column("short_pct", REAL, "share of short liquidations, percent", checks=_percent()),
+        Column(
+            "arrows",
+            WHOLE,
+            "badge: +1, +2 up (shorts dominate), -1, -2 down",
+            True,
+            (pa.Check.in_range(-2, 2),),
+        ),
+        Column(
+            "method",
+            TEXT,
+            "what the share was read from",
+            checks=_one_of(["bar", "text", "both", "area", "line"]),
+        ),
+        Column("agreement", REAL, "distance between the bar's and the text's share, percentage points", True),
+        Column("confidence", REAL, "fraction", checks=_fraction()),
+    ),
+    indexes=(("symbol", "captured_at"),),
+    rules=(pa.Check(_shares_sum_to_100, error="long_pct and short_pct sum to 100"),),
+)
+
+LIQUIDATION_LEVELS = TableSchema(
+    "liquidation_levels",
+    "hour",
+    "one price level on one chart at which liquidations wait",
+    ("hour", "sha256", "rank"),
+    (
+        _hour(),
+        _sha256(),
+        _symbol(nullable=True),
+        Column("captured_at", TIME, "when the picture was taken, UTC"),
+        Column("image_type", TEXT, "kind of chart", checks=_one_of(IMAGE_TYPES)),
+        Column("rank", WHOLE, "1 for the chart's strongest level", checks=_positive()),
+        Column("price", REAL, "USD", checks=_positive()),
+        Column(
+            "side",
+            TEXT,
+            "whose positions wait there: long below the price, short above",
+            True,
+            _one_of(SIDES),
+        ),
+        Column("strength", REAL, "strength in the chart's own unit, or as a share where it shows none"),
+        Column("strength_share", REAL, "strength as a fraction of the chart's largest", checks=_fraction()),
+    ),
+    indexes=(("symbol", "captured_at"),),
+)
+
+DASHBOARD_METRICS = TableSchema(
+    "dashboard_metrics",
+    "hour",
+    "one metric that a picture shows",
+    ("hour", "sha256", "name"),
+    (
+        _hour(),
+        _sha256(),
+        _symbol(nullable=True),
+        Column("captured_at", TIME, "when the picture was taken, UTC"),
+        Column("name", TEXT, "metric, e.g. open_interest"),
+        Column("value", REAL, "in the unit beside it; K, M, B and T are multiplied out"),
+        Column("unit", TEXT, "USD, % or none", True),
+        Column("change", REAL, "change that stands beside it, percent", True),
+    ),
+    indexes=(("symbol", "captured_at"),),
+)
+
+MARKET_CANDLES = TableSchema(
+    "market_candles",
+    "hour",
+    "one closed hourly candle of one symbol on one venue's market",
+    ("hour", "symbol", "venue", "market"),
+    (
+        _hour(),
+        _symbol(),
+        Column("venue", TEXT, "e.g. binance, okx"),
+        Column("market", TEXT, "spot or perpetual", checks=_one_of(["spot", "perpetual"])),
+        Column("instrument", TEXT, "the venue's own name, e.g. BTCUSDT"),
+        Column("open", REAL, "USD", checks=_positive()),
+        Column("high", REAL, "USD", checks=_positive()),
+        Column("low", REAL, "USD", checks=_positive()),
+        Column("close", REAL, "USD, the last price before the hour's end", checks=_positive()),
+        Column("volume_base", REAL, "coins traded", checks=_not_negative()),
+        Column("volume_usd", REAL, "USD traded", checks=_not_negative()),
+        Column("trades", WHOLE, "number of trades, empty where the source doesn't know", True, _positive()),
+        Column(
+            "taker_buy_volume_base",
+            REAL,
+            "coins bought by takers, empty where not known",
+            True,
+            _not_negative(),
+        ),
+    ),
+    indexes=(("symbol", "hour"),),
+    rules=(pa.Check(_candle_is_possible, error="low <= open, close <= high"),),
+)
+
+DERIVATIVES_METRICS = TableSchema(
+    "derivatives_metrics",
+    "hour",
+    "what one venue's derivatives market said of one symbol by the end of the hour",
+    ("hour", "symbol", "venue"),
+    (
+        _hour(),
+        _symbol(),
+        Column("venue", TEXT, "e.g. binance"),
+        Column("instrument", TEXT, "the venue's own name, e.g. BTCUSDT"),
+        Column("funding_rate", REAL, "last settled funding rate, fraction for one interval", True),
+        Column("funding_interval_hours", WHOLE, "hours that one funding rate pays for", True, _positive()),
+        Column("funding_time", TIME, "when that rate was settled, UTC", True),
+        Column("open_interest_base", REAL, "coins", True, _not_negative()),
+        Column("open_interest_usd", REAL, "USD", True, _not_negative()),
+        Column("open_interest_time", TIME, "when the snapshot of the figures below was taken, UTC", True),
+        Column("long_short_account_ratio", REAL, "accounts long over accounts short", True, _not_negative()),
+        Column("top_account_ratio", REAL, "the same of the top traders' accounts", True, _not_negative()),
+        Column("top_position_ratio", REAL, "top traders' long over short positions", True, _not_negative()),
+        Column("taker_volume_ratio", REAL, "takers' buy over sell volume", True, _not_negative()),
+    ),
+    indexes=(("symbol", "hour"),),
+)
+
+REALISED_LIQUIDATIONS = TableSchema(
+    "realised_liquidations",
+    "hour",
+    "positions that one venue closed by force in one symbol in the hour",
+    ("hour", "symbol", "venue"),
+    (
+        _hour(),
+        _symbol(),
+        Column("venue", TEXT, "e.g. binance; all for an aggregate"),
+        Column("long_liquidated_usd", REAL, "USD of longs sold off", checks=_not_negative()),
+        Column("short_liquidated_usd", REAL, "USD of shorts bought in", checks=_not_negative()),
+        Column(
+            "completeness",
+            TEXT,
+            "complete: every order; sampled: the feed shows at most one order a second",
+            checks=_one_of(["complete", "sampled"]),
+        ),
+    ),
+    indexes=(("symbol", "hour"),),
+)
+
+EXCHANGE_SNAPSHOTS = TableSchema(
+    "exchange_snapshots",
+    "hour",
+    "one symbol over all its venues as it stood at the end of the hour",
+    ("hour", "symbol"),
+    (
+        _hour(),
+        _symbol(),
+        Column("average_price", REAL, "mean of the venues' closes, USD", checks=_positive()),
+        Column(
+            "price_variance",
+            REAL,
+            "largest minus smallest close, USD (the guide's name for it)",
+            checks=_not_negative(),
+        ),
+        Column("high_24h", REAL, "USD", checks=_positive()),
+        Column("low_24h", REAL, "USD", checks=_positive()),
+        Column("price_change_1h_pct", REAL, "against the price one hour before, percent", True),
+        Column("price_change_24h_pct", REAL, "against the price 24 hours before, percent", True),
+        Column("volume_24h_usd", REAL, "traded in the 24 hours, all venues, USD", True, _not_negative()),
+        Column("volume_change_24h_pct", REAL, "against the 24 hours before those, percent", True),
+        Column("open_interest_usd", REAL, "all venues, USD", True, _not_negative()),
+        Column("open_interest_base", REAL, "all venues, coins", True, _not_negative()),
+        Column("open_interest_change_24h_pct", REAL, "of the coins, against 24 hours before, percent", True),
+        Column("funding_rate", REAL, "mean over venues, fraction for 8 hours", True),
+        Column("funding_percentile", REAL, "its rank in the symbol's trailing 30 days, percent", True, _percent()),
+        Column("long_short_account_ratio", REAL, "accounts long over accounts short, mean over venues", True),
+        Column("taker_volume_ratio", REAL, "takers' buy over sell volume, mean over venues", True),
+        Column("long_liquidated_24h_usd", REAL, "USD of longs sold off in 24 hours, where a feed exists", True),
+        Column("short_liquidated_24h_usd", REAL, "USD of shorts bought in in 24 hours, where a feed exists", True),
+        Column("venues", TEXT, "venue:market of every candle that was seen, comma between"),
+        Column("venue_count", WHOLE, "how many those are", checks=_positive()),
+        Column(
+            "metrics_age_hours",
+            REAL,
+            "age of the open-interest snapshot at the hour's end",
+            True,
+            _not_negative(),
+        ),
+        Column(
+            "quality_flags",
+            TEXT,
+            "what is missing or doubtful, comma between; empty when nothing is",
+        ),
+    ),
+    indexes=(("symbol", "hour"),),
+)
+
+SQUEEZE_ANALYSES = TableSchema(
+    "squeeze_analyses",
+    "hour",
+    "one symbol: the five signals and the squeeze that they point to",
+    ("hour", "symbol"),
+    (
+        _hour(),
+        _symbol(),
+        Column("price", REAL, "USD at the end of the hour", checks=_positive()),
+        Column(
+            "squeeze_type",
+            TEXT,
+            "side that would be squeezed; NONE without a dominant side",
+            checks=_one_of(SQUEEZE_TYPES),
+        ),
+        Column(
+            "probability",
+            REAL,
+            "the guide's heuristic score, 0 to 100; not a calibrated probability",
+            checks=_percent(),
+        ),
+        Column("direction_confidence", REAL, "2 x (dominant share - 50), percent", checks=_percent()),
+        Column("severity", TEXT, "by the score", checks=_one_of(SEVERITIES)),
+        Column("estimated_timeframe", TEXT, "by the score, as the guide has it"),
+        Column(
+            "risk_level",
+            TEXT,
+            "by the score and the number of signals",
+            checks=_one_of(["HIGH_CONFIDENCE", "MEDIUM_CONFIDENCE", "LOW_CONFIDENCE", "INSUFFICIENT_DATA"]),
+        ),
+        Column("signal_count", WHOLE, "signals present", checks=(pa.Check.in_range(0, len(SIGNALS)),)),
+        *(
+            column
+            for signal in SIGNALS
+            for column in (
+                Column(f"{signal}_strength", REAL, f"strength of {signal}, empty when absent", True, _percent()),
+                Column(f"{signal}_weight", REAL, "its weight, empty when absent", True, _fraction()),
+            )
+        ),
+        Column("long_pct", REAL, "share of long liquidations that was used, percent", True, _percent()),
+        Column("short_pct", REAL, "share of short liquidations that was used, percent", True, _percent()),
+        Column(
+            "dominance_source",
+            TEXT,
+            "where the shares are from",
+            True,
+            _one_of(["all_leverage", "optical_opti", "realised_liquidations"]),
+        ),
+        Column("dominance_sha256", TEXT, "picture that they were read from", True),
+        Column("dominance_age_hours", REAL, "age of that picture at the hour's end", True, _not_negative()),
+        Column("market_sources", TEXT, "venue:market of the snapshot, comma between"),
+    ),
+    indexes=(("symbol", "hour"), ("severity", "hour"), ("hour", "probability")),
+)
+
+WIN_RATES = TableSchema(
+    "win_rates",
+    "day",
+    "one symbol, timeframe and side: how often an analysis of that side was right by the end of the day",
+    ("day", "symbol", "timeframe", "side"),
+    (
+        _day(),
+        _symbol(),
+        Column("timeframe", TEXT, "how long an outcome is waited for", checks=_one_of(["24h", "7d", "1m"])),
+        Column("side", TEXT, "long: price was to rise (SHORT_SQUEEZE); short: to fall", checks=_one_of(SIDES)),
+        Column("wins", WHOLE, "analyses whose target was was touched first", checks=_not_negative()),
+        Column("sample_size", WHOLE, "analyses of that side with a known outcome", checks=_not_negative()),
+        Column(
+            "effective_sample_size",
+            WHOLE,
+            "of those, how many windows do not overlap",
+            checks=_not_negative(),
+        ),
+        Column("win_rate_pct", REAL, "wins over the windows that do not overlap, percent", True, _percent()),
+        Column("interval_low_pct", REAL, "Wilson interval at 95 %, lower end", True, _percent()),
+        Column("interval_high_pct", REAL, "Wilson interval at 95 %, upper end", True, _percent()),
+        Column(
+            "base_rate_pct",
+            REAL,
+            "the same of every hour, whatever the analysis said, percent",
+            True,
+            _percent(),
+        ),
+        Column(
+            "base_sample_size",
+            WHOLE,
+            "windows behind the base rate that do not overlap",
+            checks=_not_negative(),
+        ),
+        Column("lift", REAL, "win rate over base rate", True, _not_negative()),
+        Column(
+            "verdict",
+            TEXT,
+            "EDGE: interval above the base rate; ADVERSE: below; NO_EDGE: holds it; NO_DATA: no outcome",
+            checks=_one_of(["EDGE", "ADVERSE", "NO_EDGE", "NO_DATA"]),
+        ),
+    ),
+    indexes=(("symbol", "day"),),
+)
+
+TABLES: dict[str, TableSchema] = {
+    table.name: table
+    for table in (
+        RAW_SCREENSHOTS,
+        QUARANTINED_SCREENSHOTS,
+        OCR_OUTPUTS,
+        CLASSIFIED_IMAGES,
+        LIQUIDATION_READINGS,
+        LIQUIDATION_LEVELS,
+        DASHBOARD_METRICS,
+        MARKET_CANDLES,
+        DERIVATIVES_METRICS,
+        REALISED_LIQUIDATIONS,
+        EXCHANGE_SNAPSHOTS,
+        SQUEEZE_ANALYSES,
+        WIN_RATES,
+    )
+}

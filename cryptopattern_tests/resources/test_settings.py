@@ -1,0 +1,77 @@
+"""Settings come from where they should, and a wrong one is refused by its name."""
+
+from pathlib import Path
+
+import pytest
+
+from cryptopattern_pipelines.resources.settings import SettingsError, load_settings
+
+
+@pytest.fixture(autouse=True)
+def empty_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CRYPTOPATTERN_DATA", str(tmp_path / "data"))
+    for name in ("CRYPTOPATTERN_SYMBOLS", "CRYPTOPATTERN_DATABASE_URL", "CRYPTOPATTERN_STORE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path
+
+
+def test_the_guides_defaults() -> None:
+    settings = load_settings()
+    assert settings.liquidation_dominance_threshold == 70
+    assert settings.volume_spike_threshold == 50
+    assert settings.confidence_threshold == 75
+    assert settings.max_content_length == 16 * 1024 * 1024
+    assert "png" in settings.allowed_extensions
+
+
+def test_environment_comes_before_the_data_folders_file_and_that_before_dotenv(
+    empty_place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (empty_place / ".env").write_text("CRYPTOPATTERN_SYMBOLS=ADA\nVOLUME_SPIKE_THRESHOLD=10\nCONFIDENCE_THRESHOLD=60\n")
+    (empty_place / "data").mkdir()
+    (empty_place / "data" / "settings.env").write_text("CRYPTOPATTERN_SYMBOLS=XRP\nVOLUME_SPIKE_THRESHOLD=20\n")
+    monkeypatch.setenv("CRYPTOPATTERN_SYMBOLS", "btc, eth,BTC")
+    settings = load_settings()
+    assert settings.symbols == ("BTC", "ETH")
+    assert settings.volume_spike_threshold == 20
+    assert settings.confidence_threshold == 60
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("LIQUIDATION_DOMINANCE_THRESHOLD", "170"),
+        ("LIQUIDATION_DOMINANCE_THRESHOLD", "seventy"),
+        ("VOLUME_SPIKE_THRESHOLD", "-1"),
+        ("CONFIDENCE_THRESHOLD", "101"),
+        ("MAX_CONTENT_LENGTH", "0"),
+        ("CRYPTOPATTERN_SYMBOLS", "BTC/USDT"),
+        ("CRYPTOPATTERN_DATABASE_URL", "mysql://localhost/x"),
+        ("CRYPTOPATTERN_MARKET_SOURCE", "telepathy"),
+        ("CRYPTOPATTERN_PORT", "70000"),
+    ],
+)
+def test_a_wrong_value_is_refused_by_name(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError) as refused:
+        load_settings()
+    message = refused.value.format_message()
+    assert name in message
+    assert value in message
+    assert "\n" not in message
+
+
+def test_everything_local_lies_in_the_data_folder(empty_place: Path) -> None:
+    settings = load_settings()
+    data = empty_place / "data"
+    assert settings.landing_folder == data / "landing"
+    assert settings.store_root == str(data / "store")
+    assert settings.postgres_folder == data / "postgres"
+
+
+def test_embedded_is_a_name_for_the_servers_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CRYPTOPATTERN_DATABASE_URL", "embedded")
+    assert load_settings().database_url is None
+    monkeypatch.setenv("CRYPTOPATTERN_DATABASE_URL", "postgres://u@h/d")
+    assert load_settings().database_url == "postgresql://u@h/d"
