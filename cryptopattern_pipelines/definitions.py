@@ -1,7 +1,6 @@
 """Where all is put together: assets, jobs, schedules, sensors and resources become one code location."""
 
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Any
 
 import dagster as dg
@@ -34,7 +33,7 @@ def build_definitions(settings: Settings, resources: Mapping[str, Any] | None = 
         sensors=[
             new_screenshots(
                 dg.DefaultSensorStatus.RUNNING if on else dg.DefaultSensorStatus.STOPPED,
-                reading_age=timedelta(hours=analysis.settings().max_reading_age_hours),
+                reading_age=analysis.signals().readings_lookback,
             )
         ],
         resources={

@@ -3,8 +3,9 @@
 import dagster as dg
 
 from cryptopattern_pipelines.assets.materialise import Events, table_asset, write
-from cryptopattern_pipelines.automation.partitions import Window, window_of
+from cryptopattern_pipelines.automation.partitions import window_of
 from cryptopattern_pipelines.market import snapshots
+from cryptopattern_pipelines.market.source import MarketSource
 from cryptopattern_pipelines.resources.market import Market
 from cryptopattern_pipelines.resources.stores import Store
 from cryptopattern_pipelines.storage import schemas
@@ -12,34 +13,46 @@ from cryptopattern_pipelines.storage import schemas
 GROUP = "market"
 
 
+def _tell_problems(context: dg.AssetExecutionContext, source: MarketSource) -> dict[str, int]:
+    """Log what a source could not bring while it brought the rest; how many such problems there were."""
+    for problem in source.problems:
+        context.log.warning(str(problem))
+    return {"problems": len(source.problems)}
+
+
 @dg.asset(**table_asset(schemas.MARKET_CANDLES, GROUP))
 def market_candles(context: dg.AssetExecutionContext, store: Store, market: Market) -> Events:
     """Closed hourly candles of every symbol, venue and market."""
-    rows = market.open().candles(market.symbols, *window_of(context))
-    yield from write(context, store, schemas.MARKET_CANDLES, rows)
+    source = market.open()
+    rows = source.candles(market.symbols, *window_of(context))
+    yield from write(context, store, schemas.MARKET_CANDLES, rows, **_tell_problems(context, source))
 
 
 @dg.asset(**table_asset(schemas.DERIVATIVES_METRICS, GROUP))
 def derivatives_metrics(context: dg.AssetExecutionContext, store: Store, market: Market) -> Events:
     """Funding, open interest and positioning ratios, as they were known by the end of each hour."""
-    rows = market.open().derivatives_metrics(market.symbols, *window_of(context))
-    yield from write(context, store, schemas.DERIVATIVES_METRICS, rows)
+    source = market.open()
+    rows = source.derivatives_metrics(market.symbols, *window_of(context))
+    yield from write(context, store, schemas.DERIVATIVES_METRICS, rows, **_tell_problems(context, source))
 
 
 @dg.asset(**table_asset(schemas.REALISED_LIQUIDATIONS, GROUP))
 def realised_liquidations(context: dg.AssetExecutionContext, store: Store, market: Market) -> Events:
     """Longs and shorts that venues closed by force, where a venue publishes them."""
-    rows = market.open().realised_liquidations(market.symbols, *window_of(context))
-    yield from write(context, store, schemas.REALISED_LIQUIDATIONS, rows)
+    source = market.open()
+    rows = source.realised_liquidations(market.symbols, *window_of(context))
+    yield from write(context, store, schemas.REALISED_LIQUIDATIONS, rows, **_tell_problems(context, source))
 
 
 @dg.asset(
-    **table_asset(schemas.EXCHANGE_SNAPSHOTS, GROUP, deps=[market_candles, derivatives_metrics, realised_liquidations])
+    **table_asset(
+        schemas.EXCHANGE_SNAPSHOTS, GROUP, deps=[market_candles, derivatives_metrics, realised_liquidations]
+    )
 )
 def exchange_snapshots(context: dg.AssetExecutionContext, store: Store) -> Events:
     """Each symbol over all its venues as it stood at the end of the hour, from closed candles alone."""
     window = window_of(context)
-    known = Window(window.start - snapshots.LOOKBACK, window.end)
+    known = window.reaching_back(snapshots.LOOKBACK)
     rows = snapshots.exchange_snapshots(
         store.read(schemas.MARKET_CANDLES, known),
         store.read(schemas.DERIVATIVES_METRICS, known),

@@ -5,8 +5,10 @@ import dagster as dg
 from cryptopattern_pipelines.assets.market import market_candles
 from cryptopattern_pipelines.assets.materialise import Events, table_asset, write
 from cryptopattern_pipelines.assets.squeeze import squeeze_analyses
-from cryptopattern_pipelines.automation.partitions import Window, window_of
+from cryptopattern_pipelines.automation.partitions import window_of
+from cryptopattern_pipelines.resources.analysis import Analysis
 from cryptopattern_pipelines.resources.stores import Store
+from cryptopattern_pipelines.squeeze import paths
 from cryptopattern_pipelines.squeeze import win_rates as rates
 from cryptopattern_pipelines.storage import schemas
 
@@ -14,11 +16,14 @@ GROUP = "outcomes"
 
 
 @dg.asset(**table_asset(schemas.WIN_RATES, GROUP, deps=[squeeze_analyses, market_candles]))
-def win_rates(context: dg.AssetExecutionContext, store: Store) -> Events:
+def win_rates(context: dg.AssetExecutionContext, store: Store, analysis: Analysis) -> Events:
     """Win rate of each symbol, timeframe and side, beside its interval, its sample size and its base rate."""
-    window = window_of(context)
-    known = Window(window.start - rates.LOOKBACK, window.end)
+    window, settings = window_of(context), analysis.win_rates()
+    history = window.reaching_back(settings.lookback)
     rows = rates.win_rates(
-        store.read(schemas.SQUEEZE_ANALYSES, known), store.read(schemas.MARKET_CANDLES, known), *window
+        store.read(schemas.SQUEEZE_ANALYSES, history, columns=rates.ANALYSIS_COLUMNS),
+        store.read(schemas.MARKET_CANDLES, history, columns=paths.CANDLE_COLUMNS),
+        *window,
+        settings,
     )
     yield from write(context, store, schemas.WIN_RATES, rows, verdicts=rows["verdict"].value_counts().to_dict())

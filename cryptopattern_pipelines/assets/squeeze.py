@@ -5,14 +5,23 @@ import dagster as dg
 from cryptopattern_pipelines.assets.market import exchange_snapshots, realised_liquidations
 from cryptopattern_pipelines.assets.materialise import Events, table_asset, write
 from cryptopattern_pipelines.assets.screenshots import liquidation_readings
-from cryptopattern_pipelines.automation.partitions import Window, window_of
-from cryptopattern_pipelines.market.symbols import canonical
+from cryptopattern_pipelines.automation.partitions import window_of
+from cryptopattern_pipelines.market.source import SymbolError
+from cryptopattern_pipelines.market.symbols import parse
 from cryptopattern_pipelines.resources.analysis import Analysis
 from cryptopattern_pipelines.resources.stores import Store
 from cryptopattern_pipelines.squeeze import analyses
 from cryptopattern_pipelines.storage import schemas
 
 GROUP = "squeeze"
+
+
+def _coin_of(name: str) -> str:
+    """The coin that a chart's label means (1000PEPE is PEPE); a label that names none meets no snapshot."""
+    try:
+        return parse(name).coin
+    except SymbolError:
+        return name
 
 
 @dg.asset(
@@ -22,21 +31,18 @@ GROUP = "squeeze"
 )
 def squeeze_analyses(context: dg.AssetExecutionContext, store: Store, analysis: Analysis) -> Events:
     """The five signals of each symbol and hour, and the squeeze that they point to."""
-    window = window_of(context)
-    known = Window(window.start - analyses.LOOKBACK, window.end)
-    readings = store.read(schemas.LIQUIDATION_READINGS, known)
+    window, settings = window_of(context), analysis.signals()
+    readings = store.read(schemas.LIQUIDATION_READINGS, window.reaching_back(settings.readings_lookback))
     rows = analyses.squeeze_analyses(
-        store.read(schemas.EXCHANGE_SNAPSHOTS, known),
-        readings.assign(symbol=readings["symbol"].map(canonical).astype("str")),
-        store.read(schemas.REALISED_LIQUIDATIONS, known),
+        store.read(
+            schemas.EXCHANGE_SNAPSHOTS,
+            window.reaching_back(settings.snapshots_lookback),
+            columns=analyses.SNAPSHOT_COLUMNS,
+        ),
+        readings.assign(symbol=readings["symbol"].map(_coin_of).astype(schemas.TEXT)),
+        store.read(schemas.REALISED_LIQUIDATIONS, window.reaching_back(settings.liquidations_lookback)),
         *window,
-        analysis.settings(),
+        settings,
     )
-    yield from write(
-        context,
-        store,
-        schemas.SQUEEZE_ANALYSES,
-        rows,
-        severities=rows["severity"].value_counts().to_dict(),
-        squeeze_types=rows["squeeze_type"].value_counts().to_dict(),
-    )
+    counts = {name: rows[name].value_counts().to_dict() for name in ("severity", "squeeze_type")}
+    yield from write(context, store, schemas.SQUEEZE_ANALYSES, rows, **counts)

@@ -4,7 +4,7 @@ Partitions are time alone: symbols, venues and screenshots are rows. A partition
 so nothing is ever computed from an hour or a day that is still going on.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 import dagster as dg
@@ -22,6 +22,10 @@ class Window(NamedTuple):
 
     start: datetime
     end: datetime
+
+    def reaching_back(self, lookback: timedelta) -> "Window":
+        """The same window from `lookback` before its start, for what its first rows are computed from."""
+        return Window(self.start - lookback, self.end)
 
 
 def window_of(context: dg.AssetExecutionContext) -> Window:

@@ -4,6 +4,7 @@ import dagster as dg
 
 from cryptopattern_pipelines.resources.settings import Settings
 from cryptopattern_pipelines.squeeze.signals import SignalSettings
+from cryptopattern_pipelines.squeeze.win_rates import WinRateSettings
 
 
 class Analysis(dg.ConfigurableResource):
@@ -22,10 +23,14 @@ class Analysis(dg.ConfigurableResource):
             confidence_threshold=settings.confidence_threshold,
         )
 
-    def settings(self) -> SignalSettings:
-        """The same as the squeeze package takes them."""
+    def signals(self) -> SignalSettings:
+        """What signals and analyses are made with."""
         return SignalSettings(
             dominance_threshold=self.liquidation_dominance_threshold,
             volume_spike_threshold=self.volume_spike_threshold,
             confidence_threshold=self.confidence_threshold,
         )
+
+    def win_rates(self) -> WinRateSettings:
+        """What win rates are counted with."""
+        return WinRateSettings()

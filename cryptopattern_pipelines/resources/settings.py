@@ -4,7 +4,6 @@ What belongs here: names, types, defaults and what they mean. What does not: wha
 """
 
 import os
-import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -12,6 +11,8 @@ import click
 from pydantic import AliasChoices, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings.sources import DotEnvSettingsSource
+
+from cryptopattern_pipelines.market.symbols import parse
 
 PROJECT = Path(__file__).resolve().parents[2]
 DATA_VARIABLE = "CRYPTOPATTERN_DATA"
@@ -160,11 +161,7 @@ class Settings(BaseSettings):
     @field_validator("symbols")
     @classmethod
     def _symbols_are_names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        names = tuple(dict.fromkeys(name.upper() for name in value))
-        for name in names:
-            if not re.fullmatch(r"[A-Z0-9]{1,20}", name):
-                raise ValueError(f"{name!r} is not a coin's name such as BTC")
-        return names
+        return tuple(dict.fromkeys(parse(name).coin for name in value))
 
     @field_validator("allowed_extensions")
     @classmethod

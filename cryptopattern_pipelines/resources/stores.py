@@ -1,5 +1,6 @@
 """The stores that a run is handed: the Parquet tables and the landing folder."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import dagster as dg
@@ -31,9 +32,10 @@ class Store(dg.ConfigurableResource):
         """One table."""
         return self.tables.table(schema.name)
 
-    def read(self, schema: TableSchema, window: Window) -> pd.DataFrame:
-        """A table's rows of a window; hours that were never filled have none."""
-        return self.table(schema).read(window.start, window.end)
+    def read(self, schema: TableSchema, window: Window, columns: Iterable[str] | None = None) -> pd.DataFrame:
+        """A table's rows of a window, of all columns or of these; hours that were never filled have none."""
+        start = pd.Timestamp(window.start).floor("h" if schema.partition == "hour" else "D")
+        return self.table(schema).read(start, window.end, None if columns is None else list(columns))
 
 
 class LandingFolder(dg.ConfigurableResource):

@@ -557,7 +557,7 @@ WIN_RATES = TableSchema(
         _symbol(),
         Column("timeframe", TEXT, "how long an outcome is waited for", checks=_one_of(["24h", "7d", "1m"])),
         Column("side", TEXT, "long: price was to rise (SHORT_SQUEEZE); short: to fall", checks=_one_of(SIDES)),
-        Column("wins", WHOLE, "analyses whose target was was touched first", checks=_not_negative()),
+        Column("wins", WHOLE, "analyses whose target was touched first", checks=_not_negative()),
         Column("sample_size", WHOLE, "analyses of that side with a known outcome", checks=_not_negative()),
         Column(
             "effective_sample_size",

@@ -31,7 +31,7 @@ def test_environment_comes_before_the_data_folders_file_and_that_before_dotenv(
     (empty_place / ".env").write_text("CRYPTOPATTERN_SYMBOLS=ADA\nVOLUME_SPIKE_THRESHOLD=10\nCONFIDENCE_THRESHOLD=60\n")
     (empty_place / "data").mkdir()
     (empty_place / "data" / "settings.env").write_text("CRYPTOPATTERN_SYMBOLS=XRP\nVOLUME_SPIKE_THRESHOLD=20\n")
-    monkeypatch.setenv("CRYPTOPATTERN_SYMBOLS", "btc, eth,BTC")
+    monkeypatch.setenv("CRYPTOPATTERN_SYMBOLS", "btc, ETH-USDT-SWAP,BTCUSDT")
     settings = load_settings()
     assert settings.symbols == ("BTC", "ETH")
     assert settings.volume_spike_threshold == 20
@@ -46,7 +46,7 @@ def test_environment_comes_before_the_data_folders_file_and_that_before_dotenv(
         ("VOLUME_SPIKE_THRESHOLD", "-1"),
         ("CONFIDENCE_THRESHOLD", "101"),
         ("MAX_CONTENT_LENGTH", "0"),
-        ("CRYPTOPATTERN_SYMBOLS", "BTC/USDT"),
+        ("CRYPTOPATTERN_SYMBOLS", "BTC/EUR"),
         ("CRYPTOPATTERN_DATABASE_URL", "mysql://localhost/x"),
         ("CRYPTOPATTERN_MARKET_SOURCE", "telepathy"),
         ("CRYPTOPATTERN_PORT", "70000"),

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import psutil
 import psycopg2
@@ -175,7 +176,7 @@ class TestAsRoot:
         packages = Path(psutil.__file__).parents[1]
         project = Path(embedded.__file__).parents[2]
         code = START + "server = EmbeddedPostgres(Path(sys.argv[1])); server.start(); print(server.stop())"
-        as_nobody = {"user": "nobody", "group": "nogroup", "extra_groups": []}
+        as_nobody: dict[str, Any] = {"user": "nobody", "group": "nogroup", "extra_groups": []}
         environment = {"PYTHONPATH": f"{packages}:{project}", "PATH": "/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE": "1"}
         probe = subprocess.run(
             [python or "python3", "-c", "import psutil, filelock"], env=environment, check=False, **as_nobody

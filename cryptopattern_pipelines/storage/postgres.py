@@ -1,0 +1,120 @@
+"""The serving tables in Postgres: brought up to date by migrations, and published window by window.
+
+What belongs here: how rows get into Postgres. The columns are in `schemas.py`, what changed between releases in
+`migrations/versions/`.
+"""
+
+import io
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import datetime
+from pathlib import Path
+
+import pandas as pd
+import psycopg2
+import pyarrow
+import pyarrow.csv
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from psycopg2 import sql
+
+from cryptopattern_pipelines.storage.rows import checked
+from cryptopattern_pipelines.storage.schemas import TABLES, TableSchema
+
+SERVING = "serving"
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+# Names our advisory locks among those that others may take in the same database; any number does.
+_LOCKS = 0x63727970
+
+
+def serving_metadata() -> sa.MetaData:
+    """The serving tables as SQLAlchemy has them, made from the schemas."""
+    metadata = sa.MetaData(schema=SERVING)
+    for table in TABLES.values():
+        table.sql(metadata)
+    return metadata
+
+
+def ensure_schema(url: str, name: str) -> None:
+    """Make a schema of the database if it isn't there; several processes may do so at once."""
+    with _transaction(url) as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, 0)", (_LOCKS,))
+        cursor.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(name)))
+
+
+def migrate(url: str) -> None:
+    """Bring the serving tables to this release's state; several processes may do so at once."""
+    ensure_schema(url, SERVING)
+    engine = sa.create_engine(url, poolclass=sa.NullPool)
+    with engine.begin() as connection:
+        connection.execute(sa.text("SELECT pg_advisory_xact_lock(:ours, 1)"), {"ours": _LOCKS})
+        command.upgrade(_alembic(connection), "head")
+
+
+def _alembic(connection: sa.Connection) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    return config
+
+
+def publish(url: str, schema: TableSchema, frame: pd.DataFrame, start: datetime, end: datetime) -> int:
+    """Replace the rows of [start, end) in one transaction; how many are there now.
+
+    Readers see the window as it was until it is whole. A second publisher of the same table waits for the first.
+
+    Raises:
+        InvalidRowsError: a row breaks the schema or lies outside the window.
+        psycopg2.Error: the server can't be reached or refuses the rows; nothing was changed then.
+    """
+    rows = checked(schema, frame, start, end)
+    table = sql.Identifier(SERVING, schema.name)
+    partition = sql.Identifier(schema.partition)
+    with _transaction(url) as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", (_LOCKS, schema.name))
+        cursor.execute(
+            sql.SQL("DELETE FROM {} WHERE {} >= %s AND {} < %s").format(table, partition, partition), (start, end)
+        )
+        cursor.copy_expert(
+            sql.SQL("COPY {} ({}) FROM STDIN WITH (FORMAT csv, NULL '')").format(
+                table, sql.SQL(", ").join(map(sql.Identifier, schema.names))
+            ),
+            _as_csv(schema, rows),
+        )
+    return len(rows)
+
+
+def has_rows_outside(url: str, schema: TableSchema, start: datetime, end: datetime) -> bool:
+    """Whether a serving table holds a row of a partition before `start` or from `end` on."""
+    table = sql.Identifier(SERVING, schema.name)
+    partition = sql.Identifier(schema.partition)
+    with _transaction(url) as cursor:
+        cursor.execute("SELECT to_regclass(%s)", (f"{SERVING}.{schema.name}",))
+        [there] = cursor.fetchone()
+        if there is None:
+            return False
+        cursor.execute(
+            sql.SQL("SELECT EXISTS (SELECT FROM {} WHERE {} < %s OR {} >= %s)").format(table, partition, partition),
+            (start, end),
+        )
+        [found] = cursor.fetchone()
+        return bool(found)
+
+
+@contextmanager
+def _transaction(url: str) -> Iterator[psycopg2.extensions.cursor]:
+    """A cursor whose work is committed at the end, or rolled back on an error."""
+    with closing(psycopg2.connect(url)) as connection, connection, connection.cursor() as cursor:
+        yield cursor
+
+
+def _as_csv(schema: TableSchema, rows: pd.DataFrame) -> io.BytesIO:
+    """Rows as COPY takes them: every value quoted, a missing one bare, so that '' and NULL stay apart."""
+    table = pyarrow.Table.from_pandas(rows, schema=schema.arrow, preserve_index=False)
+    sink = io.BytesIO()
+    options = pyarrow.csv.WriteOptions(include_header=False, quoting_style="all_valid")
+    pyarrow.csv.write_csv(table, sink, options)
+    sink.seek(0)
+    return sink
