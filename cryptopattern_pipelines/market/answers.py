@@ -1,0 +1,104 @@
+"""A venue's JSON becomes columns: named, numbers, times; anything unlike its documentation is an error."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cryptopattern_pipelines.market.source import MarketError
+
+# By name, arrays of one length.
+Columns = dict[str, np.ndarray]
+
+
+class VenueError(MarketError):
+    """A venue could not be asked, or understood."""
+
+
+class AnswerError(VenueError):
+    """A venue answered in a form that isn't the documented one, or with an error that we don't know."""
+
+
+def milliseconds(moment: datetime) -> int:
+    """Since 1970 UTC, as venues count."""
+    return pd.Timestamp(moment).value // 1_000_000
+
+
+def columns_of(rows: list[Any], columns: Mapping[Any, str], who: str, *, may_lack: bool = False) -> Columns:
+    """The wanted fields of a venue's rows.
+
+    Args:
+        rows: objects, or lists of fields.
+        columns: from the field's name, or its place in a list, to the column's name. A column named `hour` or `time`
+            is read as milliseconds since 1970 (an `hour` must be whole), `instrument` as text, any other as a number.
+        who: the venue, for messages.
+        may_lack: whether a number may be empty; it is then NaN.
+
+    Returns:
+        Times as microseconds since 1970, numbers as floats, texts as objects.
+
+    Raises:
+        AnswerError: a field isn't there, is empty, or isn't what it should be.
+    """
+    found: Columns = {}
+    for field, name in columns.items():
+        try:
+            values = [row[field] for row in rows]
+        except (KeyError, IndexError, TypeError):
+            raise AnswerError(f"{who} answered without field {field!r}: {_changed(rows)}") from None
+        try:
+            found[name] = _typed(values, name)
+        except (ValueError, TypeError, OverflowError):
+            kind = "time" if name in _TIMES else "number"
+            raise AnswerError(f"{who} answered with a {field!r} that is no {kind}: {_changed(rows)}") from None
+        if name == "hour" and (found[name] % _HOUR).any():
+            raise AnswerError(f"{who} answered with an hour that doesn't begin on the hour: {_changed(rows)}")
+        if found[name].dtype.kind == "f" and not may_lack and np.isnan(found[name]).any():
+            raise AnswerError(f"{who} answered with an empty {field!r}: {_changed(rows)}")
+    return found
+
+
+def frame_of(rows: list[Any], columns: Mapping[Any, str], who: str, *, may_lack: bool = False) -> pd.DataFrame:
+    """The same as a frame, its times `datetime64[us, UTC]`.
+
+    Raises:
+        AnswerError: as `columns_of`.
+    """
+    found = columns_of(rows, columns, who, may_lack=may_lack)
+    return pd.DataFrame({name: as_times(values) if name in _TIMES else values for name, values in found.items()})
+
+
+def as_times(counts: np.ndarray) -> pd.DatetimeIndex:
+    """Microseconds since 1970 as `datetime64[us, UTC]`."""
+    return pd.DatetimeIndex(counts.view("datetime64[us]"), tz="UTC")
+
+
+def joined(pages: list[Columns], names: Iterable[str]) -> Columns:
+    """Pages of the same columns as one."""
+    return {
+        name: np.concatenate([page[name] for page in pages])
+        if pages
+        else np.empty(0, dtype=_EMPTY.get(name, "float64"))
+        for name in names
+    }
+
+
+_TIMES = ("hour", "time")
+_EMPTY = {"hour": "int64", "time": "int64", "instrument": "object"}
+_HOUR = 3_600_000_000
+
+
+def _typed(values: list[Any], name: str) -> np.ndarray:
+    if name in _TIMES:
+        # From text by way of Python: a float would not hold every time.
+        return np.array([int(value) for value in values], dtype="int64") * 1000
+    if name == "instrument":
+        return np.array(values, dtype="object")
+    return np.array([np.nan if value in (None, "") else value for value in values], dtype="float64")
+
+
+def _changed(rows: list[Any]) -> str:
+    first = str(rows[0])[:200] if rows else ""
+    return f"its interface may have changed, report it ({first})"

@@ -1,0 +1,1 @@
+"""Tests of `cryptopattern_pipelines.market`, file by file."""
