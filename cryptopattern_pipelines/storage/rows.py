@@ -30,7 +30,7 @@ def partitions(schema: TableSchema, start: datetime, end: datetime) -> pd.Dateti
             raise ValueError(f"{schema.name}: {name} {at} has no time zone; give it as UTC")
         at = at.tz_convert("UTC")
         if at != at.floor(step):
-            raise ValueError(f"{schema.name}: {name} {at} is not the start of a {schema.partition} (UTC)")
+            raise ValueError(f"{schema.name}: {name} {at} is not a {schema.partition}'s start (UTC)")
         bounds.append(at)
     if bounds[1] < bounds[0]:
         raise ValueError(f"{schema.name}: end {bounds[1]} lies before start {bounds[0]}")
@@ -63,7 +63,7 @@ def checked(
     outside = ~frame[schema.partition].isin(window)
     if outside.any():
         raise InvalidRowsError(
-            f"{schema.name}: column {schema.partition} is not the start of a {schema.partition} in "
+            f"{schema.name}: column {schema.partition} is off its {schema.partition}'s start or outside "
             f"[{pd.Timestamp(start)}, {pd.Timestamp(end)}) in {_count(outside.sum(), len(frame))}, "
             f"e.g. {_sample(schema, frame[outside].iloc[0])}"
         )

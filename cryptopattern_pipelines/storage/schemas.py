@@ -592,6 +592,73 @@ WIN_RATES = TableSchema(
     indexes=(("symbol", "day"),),
 )
 
+SQUEEZE_EVENTS = TableSchema(
+    "squeeze_events",
+    "day",
+    "one squeeze that happened, and was known to be over by the end of the day",
+    ("day", "symbol", "start"),
+    (
+        _day(),
+        _symbol(),
+        Column(
+            "squeeze_type",
+            TEXT,
+            "side that was squeezed: SHORT_SQUEEZE price up, LONG_SQUEEZE price down",
+            checks=_one_of(["LONG_SQUEEZE", "SHORT_SQUEEZE"]),
+        ),
+        Column("start", TIME, "start of the move's first hour, UTC"),
+        Column("peak", TIME, "start of the hour in which the price went furthest, UTC"),
+        Column("end", TIME, "end of the last hour that drove the move on, UTC"),
+        Column("known_at", TIME, "when that was known: after the quiet hours that followed, UTC"),
+        Column("trigger_price", REAL, "price from which the move went, USD", checks=_positive()),
+        Column("peak_price", REAL, "furthest price, USD", checks=_positive()),
+        Column("move_pct", REAL, "from trigger to peak, percent; negative for a fall"),
+        Column("move_sigmas", REAL, "the move of its fastest window in trailing sigmas", checks=_positive()),
+        Column(
+            "open_interest_drop_pct",
+            REAL,
+            "fall of open interest in coins, percent; empty where it is not known, and then no condition",
+            True,
+            (pa.Check.le(100),),
+        ),
+        Column(
+            "liquidated_usd",
+            REAL,
+            "USD of the squeezed side closed by force within the move; empty without a feed, and then no condition",
+            True,
+            _not_negative(),
+        ),
+        Column(
+            "liquidated_percentile",
+            REAL,
+            "rank of its greatest hour among the hours before the start, percent; empty without a feed",
+            True,
+            _percent(),
+        ),
+        Column(
+            "liquidated_proxy_usd",
+            REAL,
+            "no liquidations but a stand-in: coins that left open interest x trigger price, USD",
+            True,
+            _not_negative(),
+        ),
+        Column("severity", TEXT, "by move_sigmas", checks=_one_of(SEVERITIES)),
+        Column(
+            "evidence",
+            TEXT,
+            "what was known beside the price and held: open_interest, liquidations, comma between; may be empty",
+        ),
+        Column(
+            "signals_before",
+            TEXT,
+            "signals of squeeze_analyses in the hour before the start, comma between; empty text for none, "
+            "missing where that hour has no analysis",
+            True,
+        ),
+    ),
+    indexes=(("symbol", "day"), ("squeeze_type", "start")),
+)
+
 TABLES: dict[str, TableSchema] = {
     table.name: table
     for table in (

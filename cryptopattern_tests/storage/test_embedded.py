@@ -98,6 +98,7 @@ def test_a_pid_file_that_names_a_stranger_after_a_reboot_harms_nobody(server: Em
     server.stop()
     stranger = subprocess.Popen(["sleep", "60"])
     try:
+        server._sockets().mkdir(mode=0o700, exist_ok=True)
         lines[0] = str(stranger.pid)
         pid_file.write_text("\n".join(lines) + "\n")
         for name in (f".s.PGSQL.{embedded._PORT}.lock", f".s.PGSQL.{embedded._PORT}"):

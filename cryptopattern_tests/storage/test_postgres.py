@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pandas as pd
 import psycopg2
@@ -50,7 +51,7 @@ def analyses(hours: int, symbols: int = 2, score: float = 10.0, start: datetime 
     return SQUEEZE_ANALYSES.conform(pd.DataFrame(rows))
 
 
-def ask(url: str, query: str) -> list[tuple[object, ...]]:
+def ask(url: str, query: str) -> list[tuple[Any, ...]]:
     connection = psycopg2.connect(url)
     try:
         with connection, connection.cursor() as cursor:
@@ -171,7 +172,7 @@ def test_every_value_comes_back_as_it_went_in(
     ],
 )
 def test_latest_by_symbol_alerts_since_and_symbol_over_time_are_served_by_an_index(url: str, query: str) -> None:
-    if int(str(ask(url, f"SELECT count(*) FROM {SERVING}.squeeze_analyses")[0][0])) < 20_000:
+    if ask(url, f"SELECT count(*) FROM {SERVING}.squeeze_analyses")[0][0] < 20_000:
         publish(url, SQUEEZE_ANALYSES, analyses(500, 50), START, START + 500 * HOUR)
         ask(url, f"ANALYZE {SERVING}.squeeze_analyses; SELECT 1")
     plan = "\n".join(
