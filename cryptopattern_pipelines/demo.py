@@ -8,12 +8,13 @@ from datetime import UTC, datetime, timedelta
 
 import click
 import pandas as pd
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from cryptopattern_pipelines.automation.partitions import Window
 from cryptopattern_pipelines.local import address
-from cryptopattern_pipelines.reporting import analyses_table, win_rates_table
+from cryptopattern_pipelines.reporting import print_analyses, win_rates_table
 from cryptopattern_pipelines.resources.database import database_url
 from cryptopattern_pipelines.resources.settings import DATA_VARIABLE, PROJECT, Settings, load_settings
 from cryptopattern_pipelines.storage import postgres, schemas
@@ -64,13 +65,16 @@ def report(demo: Settings, console: Console) -> None:
     def rows(schema: schemas.TableSchema, start: datetime = WINDOW.start) -> pd.DataFrame:
         return store.table(schema.name).read(start, WINDOW.end)
 
-    console.rule("The sample: rendered screenshots and a simulated market, made by code of ours")
-    console.print(_read_table(rows(schemas.CLASSIFIED_IMAGES), rows(schemas.LIQUIDATION_READINGS)))
+    console.rule("The sample: rendered screenshots, simulated market; of no real one")
+    read = (schemas.CLASSIFIED_IMAGES, schemas.LIQUIDATION_READINGS, schemas.LIQUIDATION_LEVELS)
+    console.print(_read_table(*map(rows, read)))
     quarantined = rows(schemas.QUARANTINED_SCREENSHOTS)
     for file, reason in quarantined[["file", "reason"]].itertuples(index=False):
         console.print(f"set aside: {file}: {reason}")
     rates = rows(schemas.WIN_RATES, WINDOW.end - _DAY)
-    console.print(analyses_table(rows(schemas.SQUEEZE_ANALYSES, WINDOW.end - _HOUR), rates))
+    console.print()
+    print_analyses(console, rows(schemas.SQUEEZE_ANALYSES, WINDOW.end - _HOUR), rates)
+    console.print()
     console.print(win_rates_table(rates))
     home = demo.data.relative_to(PROJECT) if demo.data.is_relative_to(PROJECT) else demo.data
     url = database_url(demo)
@@ -80,14 +84,18 @@ def report(demo: Settings, console: Console) -> None:
     console.print(f"UI       make up DATA={home}   then {address(demo)}", soft_wrap=True)
 
 
-def _read_table(images: pd.DataFrame, readings: pd.DataFrame) -> Table:
-    table = Table("captured at, UTC", "type", "title", "symbols read", title="What was read", title_justify="left")
-    counts = readings.groupby("sha256").size()
+def _read_table(images: pd.DataFrame, readings: pd.DataFrame, levels: pd.DataFrame) -> Table:
+    table = Table(
+        "captured at", "type", "rows", "levels", "symbol", box=box.SIMPLE_HEAD,
+        title="[bold not italic]What was read[/]", title_justify="left",
+    )  # fmt: skip
+    rows_of, levels_of = (frame.groupby("sha256").size() for frame in (readings, levels))
     for image in images.sort_values("captured_at").itertuples():
         table.add_row(
-            f"{image.captured_at:%Y-%m-%d %H:%M}",
+            f"{image.captured_at:%m-%d %H:%M}",
             image.image_type,
-            "" if pd.isna(image.title) else str(image.title),
-            str(counts.get(image.sha256, "")),
+            str(rows_of.get(image.sha256, "")),
+            str(levels_of.get(image.sha256, "")),
+            "" if pd.isna(image.symbol) else image.symbol,
         )
     return table

@@ -3,9 +3,12 @@
 from typing import TYPE_CHECKING
 
 import pandas as pd
+from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+
+from cryptopattern_pipelines.storage.schemas import SIGNALS
 
 if TYPE_CHECKING:
     from cryptopattern_pipelines.reading.reading import Reading
@@ -14,38 +17,46 @@ if TYPE_CHECKING:
 _SIDE_OF = {"SHORT_SQUEEZE": "long", "LONG_SQUEEZE": "short"}
 
 
-def analyses_table(analyses: pd.DataFrame, rates: pd.DataFrame) -> Table:
-    """One hour's SQUEEZE_ANALYSES, each beside what the 24h WIN_RATES say of its side."""
+def print_analyses(console: Console, analyses: pd.DataFrame, rates: pd.DataFrame) -> None:
+    """One hour's SQUEEZE_ANALYSES, each beside what the WIN_RATES of 24h say of its side."""
     hour = "" if analyses.empty else f", hour of {analyses['hour'].max():%Y-%m-%d %H:%M} UTC"
-    table = Table(
-        "symbol", "price", "squeeze", "score", "severity", "when", "signals", "long / short", "its side won, in 24h",
-        title=f"Squeeze analyses{hour}", title_justify="left", caption_justify="left",
-        caption="score: the guide's heuristic, 0 to 100, no probability; what it was worth stands in the last column",
-    )  # fmt: skip
+    console.print(f"[bold]Squeeze analyses{hour}[/]")
     day = rates[rates["timeframe"] == "24h"].set_index(["symbol", "side"])
     for row in analyses.sort_values("symbol").itertuples():
         side = _SIDE_OF.get(row.squeeze_type)
-        known = side is not None and (row.symbol, side) in day.index
-        shares = "" if pd.isna(row.long_pct) else f"{row.long_pct:.1f} / {row.short_pct:.1f} ({row.dominance_source})"
-        table.add_row(
-            row.symbol, f"{row.price:,.6g}", row.squeeze_type, f"{row.probability:.1f}", row.severity,
-            row.estimated_timeframe, str(row.signal_count), shares,
-            _rate(day.loc[(row.symbol, side)]) if known else "",
+        signals = ", ".join(name for name in SIGNALS if not pd.isna(getattr(row, f"{name}_strength"))) or "no signal"
+        console.print(
+            f"  {row.symbol:<6} {row.price:>12,.6g}  {row.squeeze_type:<13} score {row.probability:.1f}  "
+            f"{row.severity}, {row.estimated_timeframe}: {signals}",
+            highlight=False, soft_wrap=True,
         )  # fmt: skip
-    return table
+        if not pd.isna(row.long_pct):
+            shares = f"liquidations long {row.long_pct:.1f}, short {row.short_pct:.1f} %, by {row.dominance_source}"
+            console.print(f"         {shares}", highlight=False, soft_wrap=True)
+        if side is not None and (row.symbol, side) in day.index:
+            console.print(
+                f"         {side} in 24h: {_rate(day.loc[(row.symbol, side)])}", highlight=False, soft_wrap=True
+            )
+    console.print(
+        "[dim]  score: the guide's heuristic, 0 to 100, no probability; what it was worth stands beside it[/]"
+    )
 
 
 def win_rates_table(rates: pd.DataFrame) -> Table:
     """One day's WIN_RATES."""
     day = "" if rates.empty else f", known by the end of {rates['day'].max():%Y-%m-%d}"
     table = Table(
-        "symbol", "timeframe", "side", "win rate [95 % interval]", "n", "base rate", "base n", "lift", "verdict",
-        title=f"Win rates{day}", title_justify="left", caption_justify="left",
-        caption="n: windows that do not overlap; base rate: the same of every hour, whatever the analysis said",
+        "symbol", "time", "side", "won", "interval", "n", "base", "base n", "lift", "verdict",
+        title=f"[bold not italic]Win rates{day}[/]", title_justify="left",
+        caption="interval: 95 %; n: windows that do not overlap; base: of every hour, whatever the analysis said",
+        caption_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True,
     )  # fmt: skip
-    for row in rates.sort_values(["symbol", "timeframe", "side"]).itertuples():
+    order = {name: place for place, name in enumerate(("24h", "7d", "1m"))}
+    for row in rates.sort_values(["symbol", "timeframe", "side"], key=lambda c: c.map(order).fillna(c)).itertuples():
+        low, high = row.interval_low_pct, row.interval_high_pct
         table.add_row(
-            row.symbol, row.timeframe, row.side, _interval(row), str(row.effective_sample_size),
+            row.symbol, row.timeframe, row.side, _percent(row.win_rate_pct),
+            "" if pd.isna(low) else f"{low:.0f} to {high:.0f} %", str(row.effective_sample_size),
             _percent(row.base_rate_pct), str(row.base_sample_size), "" if pd.isna(row.lift) else f"{row.lift:.2f}",
             row.verdict,
         )  # fmt: skip
@@ -72,15 +83,11 @@ def print_reading(console: Console, reading: "Reading") -> None:
 
 
 def _rate(row: pd.Series) -> str:
+    base = f"base rate {_percent(row.base_rate_pct)}, n={row.base_sample_size}"
     if pd.isna(row.win_rate_pct):
-        return f"no outcome known yet (base rate {_percent(row.base_rate_pct)}, n={row.base_sample_size})"
-    return f"{_interval(row)}, n={row.effective_sample_size}, base rate {_percent(row.base_rate_pct)}"
-
-
-def _interval(row: pd.Series) -> str:
-    if pd.isna(row.win_rate_pct):
-        return ""
-    return f"{row.win_rate_pct:.0f} % [{row.interval_low_pct:.0f}, {row.interval_high_pct:.0f}]"
+        return f"no outcome known yet ({base})"
+    interval = f"{row.interval_low_pct:.0f} to {row.interval_high_pct:.0f} %"
+    return f"won {_percent(row.win_rate_pct)} \\[{interval}, n={row.effective_sample_size}]; {base}: {row.verdict}"
 
 
 def _percent(value: float) -> str:

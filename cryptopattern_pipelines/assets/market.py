@@ -45,9 +45,7 @@ def realised_liquidations(context: dg.AssetExecutionContext, store: Store, marke
 
 
 @dg.asset(
-    **table_asset(
-        schemas.EXCHANGE_SNAPSHOTS, GROUP, deps=[market_candles, derivatives_metrics, realised_liquidations]
-    )
+    **table_asset(schemas.EXCHANGE_SNAPSHOTS, GROUP, deps=[market_candles, derivatives_metrics, realised_liquidations])
 )
 def exchange_snapshots(context: dg.AssetExecutionContext, store: Store) -> Events:
     """Each symbol over all its venues as it stood at the end of the hour, from closed candles alone."""

@@ -1,6 +1,7 @@
 """The serving tables: the same rows as the Parquet tables, in Postgres, published window by window."""
 
 import dagster as dg
+import psycopg2
 
 from cryptopattern_pipelines.automation.partitions import DAILY, HOURLY, window_of
 from cryptopattern_pipelines.resources.database import ServingDatabase
@@ -23,12 +24,14 @@ def serving_asset(table: TableSchema) -> dg.AssetsDefinition:
         description=f"`serving.{table.name}` in Postgres: {table.row}. "
         "A window's rows are replaced in one transaction, so a reader never sees half of them.",
         metadata={"dagster/table_name": f"{GROUP}.{table.name}"},
-        # The server may be restarting; a publication that was cut off has changed nothing.
-        retry_policy=dg.RetryPolicy(max_retries=3, delay=2, backoff=dg.Backoff.EXPONENTIAL),
     )
     def publish(context: dg.AssetExecutionContext, store: Store, database: ServingDatabase) -> dg.MaterializeResult:
         window = window_of(context)
-        rows = database.publish(table, store.read(table, window), *window)
+        try:
+            rows = database.publish(table, store.read(table, window), *window)
+        except psycopg2.OperationalError as error:
+            # The server may be restarting; a publication that was cut off has changed nothing. Other errors don't heal.
+            raise dg.RetryRequested(max_retries=4, seconds_to_wait=2 * 2**context.retry_number) from error
         return dg.MaterializeResult(
             metadata={"dagster/row_count": rows, "from": window.start.isoformat(), "to": window.end.isoformat()}
         )

@@ -1,8 +1,8 @@
-"""Readings and snapshots become squeeze analyses."""
+"""Readings and snapshots become squeeze analyses; snapshots and liquidations tell the squeezes that happened."""
 
 import dagster as dg
 
-from cryptopattern_pipelines.assets.market import exchange_snapshots, realised_liquidations
+from cryptopattern_pipelines.assets.market import exchange_snapshots, market_candles, realised_liquidations
 from cryptopattern_pipelines.assets.materialise import Events, table_asset, write
 from cryptopattern_pipelines.assets.screenshots import liquidation_readings
 from cryptopattern_pipelines.automation.partitions import window_of
@@ -10,7 +10,7 @@ from cryptopattern_pipelines.market.source import SymbolError
 from cryptopattern_pipelines.market.symbols import parse
 from cryptopattern_pipelines.resources.analysis import Analysis
 from cryptopattern_pipelines.resources.stores import Store
-from cryptopattern_pipelines.squeeze import analyses
+from cryptopattern_pipelines.squeeze import analyses, events, paths
 from cryptopattern_pipelines.storage import schemas
 
 GROUP = "squeeze"
@@ -46,3 +46,34 @@ def squeeze_analyses(context: dg.AssetExecutionContext, store: Store, analysis: 
     )
     counts = {name: rows[name].value_counts().to_dict() for name in ("severity", "squeeze_type")}
     yield from write(context, store, schemas.SQUEEZE_ANALYSES, rows, **counts)
+
+
+@dg.asset(
+    **table_asset(
+        schemas.SQUEEZE_EVENTS,
+        GROUP,
+        deps=[exchange_snapshots, realised_liquidations, squeeze_analyses, market_candles],
+    )
+)
+def squeeze_events(context: dg.AssetExecutionContext, store: Store) -> Events:
+    """Squeezes that happened, each on the day by whose end it was known to be over."""
+    window, settings = window_of(context), events.DEFAULTS
+    moves = window.reaching_back(settings.event_lookback)
+    rows = events.squeeze_events(
+        store.read(
+            schemas.EXCHANGE_SNAPSHOTS,
+            window.reaching_back(settings.snapshots_lookback),
+            columns=events.SNAPSHOT_COLUMNS,
+        ),
+        store.read(schemas.MARKET_CANDLES, moves, columns=paths.CANDLE_COLUMNS),
+        store.read(
+            schemas.REALISED_LIQUIDATIONS,
+            window.reaching_back(settings.liquidations_lookback),
+            columns=events.LIQUIDATION_COLUMNS,
+        ),
+        store.read(schemas.SQUEEZE_ANALYSES, moves, columns=events.ANALYSIS_COLUMNS),
+        *window,
+        settings,
+    )
+    counts = {name: rows[name].value_counts().to_dict() for name in ("squeeze_type", "severity", "evidence")}
+    yield from write(context, store, schemas.SQUEEZE_EVENTS, rows, **counts)

@@ -124,8 +124,9 @@ def _reason(result: dg.ExecuteInProcessResult) -> str:
         data = event.event_specific_data
         error = getattr(data, "error", None)
         if error is not None:
-            cause = error.cause or error
-            return f"{event.step_key or 'run'}: {(error.cls_name or '')}: {cause.message.strip().splitlines()[-1]}"
+            while error.cause is not None:
+                error = error.cause
+            return f"{event.step_key or 'run'}: {error.message.strip().splitlines()[0]}"
     return "see the run in the UI"
 
 

@@ -2,12 +2,15 @@
 
 import dagster as dg
 
+# What `build_schedule_from_partitioned_job` returns for asset jobs; it has no public name.
+from dagster._core.definitions.partitions.partitioned_schedule import UnresolvedPartitionedAssetScheduleDefinition
+
 from cryptopattern_pipelines.automation import jobs
 
 
 def schedules(
     status: dg.DefaultScheduleStatus,
-) -> list[dg.ScheduleDefinition | dg.UnresolvedPartitionedAssetScheduleDefinition]:
+) -> list[UnresolvedPartitionedAssetScheduleDefinition | dg.ScheduleDefinition]:
     """The schedules, on or off from the start."""
     return [
         # Venues close a candle at once but publish open interest up to five minutes later.

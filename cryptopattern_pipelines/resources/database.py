@@ -31,11 +31,12 @@ def _embedded_url(folder: Path) -> str:
     return server.url(EMBEDDED_DATABASE)
 
 
-def with_search_path(url: str, schema: str) -> str:
-    """The same address with another schema as the one that unqualified names mean."""
-    return (
-        sa.make_url(url).update_query_dict({"options": f"-csearch_path={schema}"}).render_as_string(hide_password=False)
-    )
+def with_options(url: str, **options: str) -> str:
+    """The same address with settings of the server for its sessions, e.g. `search_path`."""
+    given = sa.make_url(url).query.get("options", "")
+    added = " ".join(f"-c{name}={value}" for name, value in options.items())
+    whole = sa.make_url(url).update_query_dict({"options": f"{given} {added}".strip()})
+    return whole.render_as_string(hide_password=False)
 
 
 @cache

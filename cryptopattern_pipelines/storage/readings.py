@@ -21,13 +21,10 @@ class ReadingCache:
         data = self.files.get(self._name(sha256))
         return None if data is None else data.decode()
 
-    def put(self, readings: dict[str, str]) -> None:
-        """Keep readings by the hashes of their pictures."""
-        if not readings:
-            return
+    def put(self, sha256: str, reading: str) -> None:
+        """Keep the reading of a picture."""
         with self.files.writing(_READINGS) as put:
-            for sha256, reading in readings.items():
-                put(self._name(sha256), reading.encode())
+            put(self._name(sha256), reading.encode())
 
     def _name(self, sha256: str) -> str:
         return f"{_READINGS}/{self.version}/{sha256[:2]}/{sha256}.json"

@@ -596,7 +596,7 @@ SQUEEZE_EVENTS = TableSchema(
     "squeeze_events",
     "day",
     "one squeeze that happened, and was known to be over by the end of the day",
-    ("day", "symbol", "start"),
+    ("day", "symbol", "started_at"),
     (
         _day(),
         _symbol(),
@@ -606,9 +606,9 @@ SQUEEZE_EVENTS = TableSchema(
             "side that was squeezed: SHORT_SQUEEZE price up, LONG_SQUEEZE price down",
             checks=_one_of(["LONG_SQUEEZE", "SHORT_SQUEEZE"]),
         ),
-        Column("start", TIME, "start of the move's first hour, UTC"),
-        Column("peak", TIME, "start of the hour in which the price went furthest, UTC"),
-        Column("end", TIME, "end of the last hour that drove the move on, UTC"),
+        Column("started_at", TIME, "start of the move's first hour, UTC"),
+        Column("peaked_at", TIME, "start of the hour in which the price went furthest, UTC"),
+        Column("ended_at", TIME, "end of the last hour that drove the move on, UTC"),
         Column("known_at", TIME, "when that was known: after the quiet hours that followed, UTC"),
         Column("trigger_price", REAL, "price from which the move went, USD", checks=_positive()),
         Column("peak_price", REAL, "furthest price, USD", checks=_positive()),
@@ -656,7 +656,7 @@ SQUEEZE_EVENTS = TableSchema(
             True,
         ),
     ),
-    indexes=(("symbol", "day"), ("squeeze_type", "start")),
+    indexes=(("symbol", "day"), ("squeeze_type", "started_at")),
 )
 
 TABLES: dict[str, TableSchema] = {
@@ -675,5 +675,6 @@ TABLES: dict[str, TableSchema] = {
         EXCHANGE_SNAPSHOTS,
         SQUEEZE_ANALYSES,
         WIN_RATES,
+        SQUEEZE_EVENTS,
     )
 }

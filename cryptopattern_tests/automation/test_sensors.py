@@ -2,7 +2,6 @@
 
 import itertools
 import os
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -50,7 +49,7 @@ class Ticks:
 
 
 @pytest.fixture
-def ticks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ticks]:
+def ticks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ticks:
     monkeypatch.setattr(sensors, "SETTLED_AFTER_SECONDS", 0.0)
     return Ticks(tmp_path)
 

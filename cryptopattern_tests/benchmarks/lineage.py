@@ -30,12 +30,8 @@ _RIVALS_HOURS = 12
 def run() -> list[Figure]:
     """Partitions a second of both ways, over the hourly job."""
     archive = _REAL if _REAL.is_dir() else _SAMPLE
-    days = (
-        (datetime(2024, 6, 20), datetime(2024, 8, 19))
-        if archive is _REAL
-        else (datetime(2024, 12, 1), datetime(2025, 1, 30))
-    )
-    window = Window(*(day.replace(tzinfo=UTC) for day in days))
+    end = datetime(2024, 8, 19, tzinfo=UTC) if archive is _REAL else datetime(2025, 1, 30, tzinfo=UTC)
+    window = Window(end - timedelta(days=60), end)
     with tempfile.TemporaryDirectory(prefix="cryptopattern-bench-") as folder:
         settings = load_settings(
             data=Path(folder),

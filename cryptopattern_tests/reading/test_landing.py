@@ -3,6 +3,7 @@
 import os
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ def landing(tmp_path: Path) -> Landing:
     return Landing(folder, tmp_path / "index.sqlite", extensions, 1_000_000, datetime(2020, 1, 1, tzinfo=UTC))
 
 
-def picture(path: Path, shade: int = 10, **save: object) -> Path:
+def picture(path: Path, shade: int = 10, **save: Any) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(np.full((20, 30, 3), shade, np.uint8)).save(path, **save)
     return path

@@ -819,6 +819,128 @@ def upgrade() -> None:
         "ix_squeeze_analyses_symbol_hour", "squeeze_analyses", ["symbol", "hour"], unique=False, schema="serving"
     )
     op.create_table(
+        "squeeze_events",
+        sa.Column(
+            "day",
+            sa.TIMESTAMP(timezone=True),
+            autoincrement=False,
+            nullable=False,
+            comment="midnight at which the day that the row belongs to begins, UTC",
+        ),
+        sa.Column("symbol", sa.Text(), autoincrement=False, nullable=False, comment="coin's canonical name, e.g. BTC"),
+        sa.Column(
+            "squeeze_type",
+            sa.Text(),
+            autoincrement=False,
+            nullable=False,
+            comment="side that was squeezed: SHORT_SQUEEZE price up, LONG_SQUEEZE price down",
+        ),
+        sa.Column(
+            "started_at",
+            sa.TIMESTAMP(timezone=True),
+            autoincrement=False,
+            nullable=False,
+            comment="start of the move's first hour, UTC",
+        ),
+        sa.Column(
+            "peaked_at",
+            sa.TIMESTAMP(timezone=True),
+            autoincrement=False,
+            nullable=False,
+            comment="start of the hour in which the price went furthest, UTC",
+        ),
+        sa.Column(
+            "ended_at",
+            sa.TIMESTAMP(timezone=True),
+            autoincrement=False,
+            nullable=False,
+            comment="end of the last hour that drove the move on, UTC",
+        ),
+        sa.Column(
+            "known_at",
+            sa.TIMESTAMP(timezone=True),
+            autoincrement=False,
+            nullable=False,
+            comment="when that was known: after the quiet hours that followed, UTC",
+        ),
+        sa.Column(
+            "trigger_price",
+            sa.Double(),
+            autoincrement=False,
+            nullable=False,
+            comment="price from which the move went, USD",
+        ),
+        sa.Column("peak_price", sa.Double(), autoincrement=False, nullable=False, comment="furthest price, USD"),
+        sa.Column(
+            "move_pct",
+            sa.Double(),
+            autoincrement=False,
+            nullable=False,
+            comment="from trigger to peak, percent; negative for a fall",
+        ),
+        sa.Column(
+            "move_sigmas",
+            sa.Double(),
+            autoincrement=False,
+            nullable=False,
+            comment="the move of its fastest window in trailing sigmas",
+        ),
+        sa.Column(
+            "open_interest_drop_pct",
+            sa.Double(),
+            autoincrement=False,
+            nullable=True,
+            comment="fall of open interest in coins, percent; empty where it is not known, and then no condition",
+        ),
+        sa.Column(
+            "liquidated_usd",
+            sa.Double(),
+            autoincrement=False,
+            nullable=True,
+            comment="USD of the squeezed side closed by force within the move; empty without a feed, and then no condition",
+        ),
+        sa.Column(
+            "liquidated_percentile",
+            sa.Double(),
+            autoincrement=False,
+            nullable=True,
+            comment="rank of its greatest hour among the hours before the start, percent; empty without a feed",
+        ),
+        sa.Column(
+            "liquidated_proxy_usd",
+            sa.Double(),
+            autoincrement=False,
+            nullable=True,
+            comment="no liquidations but a stand-in: coins that left open interest x trigger price, USD",
+        ),
+        sa.Column("severity", sa.Text(), autoincrement=False, nullable=False, comment="by move_sigmas"),
+        sa.Column(
+            "evidence",
+            sa.Text(),
+            autoincrement=False,
+            nullable=False,
+            comment="what was known beside the price and held: open_interest, liquidations, comma between; may be empty",
+        ),
+        sa.Column(
+            "signals_before",
+            sa.Text(),
+            autoincrement=False,
+            nullable=True,
+            comment="signals of squeeze_analyses in the hour before the start, comma between; empty text for none, missing where that hour has no analysis",
+        ),
+        sa.PrimaryKeyConstraint("day", "symbol", "started_at"),
+        schema="serving",
+        comment="one squeeze that happened, and was known to be over by the end of the day",
+    )
+    op.create_index(
+        "ix_squeeze_events_squeeze_type_started_at",
+        "squeeze_events",
+        ["squeeze_type", "started_at"],
+        unique=False,
+        schema="serving",
+    )
+    op.create_index("ix_squeeze_events_symbol_day", "squeeze_events", ["symbol", "day"], unique=False, schema="serving")
+    op.create_table(
         "win_rates",
         sa.Column(
             "day",
@@ -913,6 +1035,9 @@ def downgrade() -> None:
     """Drop them."""
     op.drop_index("ix_win_rates_symbol_day", table_name="win_rates", schema="serving")
     op.drop_table("win_rates", schema="serving")
+    op.drop_index("ix_squeeze_events_symbol_day", table_name="squeeze_events", schema="serving")
+    op.drop_index("ix_squeeze_events_squeeze_type_started_at", table_name="squeeze_events", schema="serving")
+    op.drop_table("squeeze_events", schema="serving")
     op.drop_index("ix_squeeze_analyses_symbol_hour", table_name="squeeze_analyses", schema="serving")
     op.drop_index("ix_squeeze_analyses_severity_hour", table_name="squeeze_analyses", schema="serving")
     op.drop_index("ix_squeeze_analyses_hour_probability", table_name="squeeze_analyses", schema="serving")

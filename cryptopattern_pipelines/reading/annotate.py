@@ -1,0 +1,82 @@
+"""A picture with what was read drawn on it, for people to look at.
+
+What belongs here: drawing. What does not: reading.
+"""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from cryptopattern_pipelines.reading.picture import UnreadablePicture, load_picture
+from cryptopattern_pipelines.reading.reading import Reading
+
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
+_WORD, _MARK, _LEVEL, _GOOD, _BAD = (90, 170, 255), (255, 210, 0), (255, 80, 220), (60, 220, 120), (255, 90, 90)
+_PANEL = 430  # width of the list beside the picture, pixels
+_LINE = 20  # height of one of its lines
+
+
+def annotate(picture: np.ndarray, reading: Reading) -> np.ndarray:
+    """The picture (RGB, uint8) with words, rows, plot and levels outlined, and what was read listed at its right."""
+    drawn = picture.copy()
+    thick = max(1, picture.shape[1] // 1200)
+    for word in reading.words:
+        colour = _WORD if word.confidence >= 0.6 else _BAD
+        cv2.rectangle(drawn, (word.left, word.top), (word.right, word.bottom), colour, 1)
+    for mark in reading.marks:
+        start, end = (round(mark.left), round(mark.top)), (round(mark.right), round(mark.bottom))
+        if mark.kind == "level":
+            cv2.line(drawn, start, end, _LEVEL, thick)
+            cv2.putText(
+                drawn, mark.label, (start[0] + 4, start[1] - 3), _FONT, 0.45 * thick, _LEVEL, thick, cv2.LINE_AA
+            )
+        else:
+            cv2.rectangle(drawn, start, end, _MARK, thick)
+    lines = _lines(reading)
+    height = max(drawn.shape[0], _LINE * (len(lines) + 1))
+    panel = np.full((height, _PANEL, 3), 24, np.uint8)
+    for number, (text, colour) in enumerate(lines):
+        plain = text.encode("ascii", "replace").decode()
+        cv2.putText(panel, plain, (10, _LINE * (number + 1)), _FONT, 0.45, colour, 1, cv2.LINE_AA)
+    page = np.zeros((height, drawn.shape[1] + _PANEL, 3), np.uint8)
+    page[: drawn.shape[0], : drawn.shape[1]] = drawn
+    page[:, drawn.shape[1] :] = panel
+    return page
+
+
+def write_annotated(reading: Reading, folder: Path) -> Path | None:
+    """Write the reading's file as an annotated PNG into a folder; its path, None where the file is no picture.
+
+    The name begins as the file's and ends with its hash, so that files of one name don't overwrite each other.
+    """
+    try:
+        picture = load_picture(Path(reading.file))
+    except UnreadablePicture:
+        return None
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / f"{Path(reading.file).stem}.{reading.sha256[:8]}.png"
+    encoded = cv2.imencode(".png", cv2.cvtColor(annotate(picture.pixels, reading), cv2.COLOR_RGB2BGR))[1]
+    target.write_bytes(encoded.tobytes())
+    return target
+
+
+def _lines(reading: Reading) -> list[tuple[str, tuple[int, int, int]]]:
+    """What was read, a line each with its colour."""
+    white = (230, 230, 230)
+    lines = [(f"{reading.image_type}  {reading.confidence:.2f}  ({reading.evidence})", _GOOD)]
+    for name in ("title", "symbol", "venue", "timeframe", "leverage", "current_price", "chart_time"):
+        value = getattr(reading, name)
+        if value is not None:
+            lines.append((f"{name}: {value}", white))
+    if reading.error:
+        lines.append((reading.error, _BAD))
+    for share in reading.readings:
+        arrows = "" if share.arrows is None else f" {share.arrows:+d}"
+        text = f"{share.symbol or '-':>10}  {share.long_pct:5.1f} / {share.short_pct:5.1f}{arrows}  {share.method}"
+        lines.append((text, white if share.confidence >= 0.75 else _MARK))
+    lines += [(f"{x.price:,.8g}  {x.side or ''}  {x.strength_share:.2f}", white) for x in reading.levels]
+    for metric in reading.metrics:
+        change = "" if metric.change is None else f" ({metric.change:+g} %)"
+        lines.append((f"{metric.name}: {metric.value:,.10g} {metric.unit or ''}{change}", white))
+    return lines

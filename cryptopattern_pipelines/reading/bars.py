@@ -1,0 +1,245 @@
+"""Tables of two-coloured bars, found and measured by their pixels alone.
+
+What belongs here: where the bars are, and where each one's colour changes, to a fraction of a pixel. What does not:
+text, symbols, badges (`distribution.py`).
+
+Longs are drawn at the left in a colour with more green than red (green, lime, teal, cyan, blue), shorts at the right
+in one with more red than green (red, orange, pink, purple): that holds for every palette met, so `green - red` alone
+tells the sides, and it is linear, so it holds on the blurred pixels between them.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+# Distance of a bar from the ground in OpenCV's Lab: in lightness (the text on it) or in either chroma.
+_APART = np.array([60, 13, 13])
+_CORNER = 4.5  # pixels of a bar's end in which a rounded corner can hide a short share
+_PURE = 0.9  # share of a bar's columns that must lie on their side of its boundary
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One bar: its first row and the first below it, and its long share in percent by the boundary's place.
+
+    `error` is how far off that can be, in percentage points: about a pixel; more at the ends, where rounded corners
+    hide a short share, and where something lies over the boundary.
+    """
+
+    top: int
+    bottom: int
+    long_pct: float
+    error: float
+
+    @property
+    def height(self) -> int:
+        """Pixels."""
+        return self.bottom - self.top
+
+
+@dataclass(frozen=True)
+class BarTable:
+    """Bars of one width below each other; `left` and `right` are their ends in pixels, with fractions."""
+
+    left: float
+    right: float
+    bars: tuple[Bar, ...]
+
+    @property
+    def width(self) -> float:
+        """Pixels that stand for 100 %."""
+        return self.right - self.left
+
+
+def find_bars(picture: np.ndarray) -> BarTable | None:
+    """The picture's table of two-coloured bars, None where there is none.
+
+    `picture` is RGB, uint8. A table has three bars or more, wider than 0.3 of the picture, of one height, at one pitch
+    with gaps between them, each long-coloured up to one boundary and short-coloured from there.
+    """
+    apart = _apart_from_ground(picture)
+    ends = _common_ends(apart)
+    if ends is None:
+        return None
+    left, right = ends
+    full = apart[:, left + 1 : right - 1].mean(axis=1) > 0.93
+    rows = [run for run in runs_of(_without_gaps(full, 2)) if run[1] - run[0] >= 6]
+    if len(rows) < 3:
+        return None
+    usual = sorted(bottom - top for top, bottom in rows)[len(rows) // 2]
+    rows = [(top, bottom) for top, bottom in rows if abs(bottom - top - usual) <= max(2.0, 0.25 * usual)]
+    if not _at_one_pitch(rows):
+        return None
+    exact = _exact_ends(picture, rows, left, right)
+    bars = [_measured(picture, top, bottom, *exact) for top, bottom in rows]
+    found = tuple(bar for bar in bars if bar is not None)
+    # One row in four may be covered (a pop-up, a tooltip); a picture in which most rows are no bars has none.
+    if len(found) < 3 or len(found) < 0.75 * len(rows):
+        return None
+    return BarTable(*exact, found)
+
+
+def _at_one_pitch(rows: Sequence[tuple[int, int]]) -> bool:
+    if len(rows) < 3:
+        return False
+    tops = np.array([top for top, _ in rows])
+    pitch = float(np.median(np.diff(tops)))
+    steps = np.diff(tops) / pitch
+    gap = pitch - float(np.median([bottom - top for top, bottom in rows]))
+    return gap >= 3 and bool(np.all(np.abs(steps - np.round(steps)) < 0.2))
+
+
+def find_share_bar(picture: np.ndarray) -> BarTable | None:
+    """The one flat bar of two colours that shows both shares, None where there is none.
+
+    It may be short, but it is a rectangle: its ends and its boundary are the same over all of its rows.
+    """
+    colour = picture.astype(np.int16)
+    green = colour[..., 1] - colour[..., 0]
+    strong = colour.max(axis=2) - colour.min(axis=2) > 50
+    bridge = np.ones((1, max(9, picture.shape[1] // 60)), np.uint8)
+    sides = [
+        cv2.morphologyEx(side.astype(np.uint8), cv2.MORPH_CLOSE, bridge)
+        for side in (strong & (green > 12), strong & (green < -12))
+    ]
+    rows: list[tuple[int, int, int, int]] = []  # row, left end, boundary, right end
+    for y in np.flatnonzero((sides[0].sum(axis=1) > 3) & (sides[1].sum(axis=1) > 3)).tolist():
+        shorts = runs_of(sides[1][y])
+        pairs = [
+            (a, b, d)
+            for a, b in runs_of(sides[0][y])
+            for c, d in shorts
+            if -4 <= c - b <= 6 and d - a > 0.12 * picture.shape[1]
+        ]
+        if len(pairs) == 1:
+            rows.append((y, *pairs[0]))
+    groups: list[list[tuple[int, int, int, int]]] = []
+    for row in rows:
+        last = groups[-1] if groups else None
+        if last and row[0] - last[-1][0] <= 2 and all(abs(row[i] - last[len(last) // 2][i]) <= 2 for i in (1, 2, 3)):
+            last.append(row)
+        else:
+            groups.append([row])
+    for group in sorted(groups, key=len, reverse=True):
+        top, bottom = group[0][0], group[-1][0] + 1
+        left, right = (int(np.median([row[i] for row in group])) for i in (1, 3))
+        far = max(4, (bottom - top) // 4)
+        around = strong[[max(0, top - far), min(len(strong) - 1, bottom + far - 1)], left:right]
+        if bottom - top < 8 or bottom - top > 0.15 * (right - left) or around.mean() > 0.1:
+            continue
+        exact = _exact_ends(picture, [(top, bottom)], left, right)
+        bar = _measured(picture, top, bottom, *exact)
+        if bar is not None:
+            return BarTable(*exact, (bar,))
+    return None
+
+
+def runs_of(on: np.ndarray) -> list[tuple[int, int]]:
+    """Start and end (exclusive) of each run of true values in a row of them."""
+    steps = np.diff(np.concatenate([[0], on.astype(np.int8), [0]]))
+    return list(zip(np.flatnonzero(steps == 1).tolist(), np.flatnonzero(steps == -1).tolist(), strict=True))
+
+
+def ground_colour(picture: np.ndarray) -> np.ndarray:
+    """The colour (RGB, float) that covers more of the picture than any other."""
+    sample = picture[::3, ::3].reshape(-1, 3)
+    shade = sample >> 3
+    key = (shade[:, 0].astype(np.int32) << 10) | (shade[:, 1].astype(np.int32) << 5) | shade[:, 2]
+    return sample[key == np.bincount(key).argmax()].mean(axis=0)
+
+
+def _apart_from_ground(picture: np.ndarray) -> np.ndarray:
+    """1 where a pixel's colour is far from the ground's, small gaps along the row closed."""
+    lab = cv2.cvtColor(picture, cv2.COLOR_RGB2LAB)
+    ground = cv2.cvtColor(ground_colour(picture).astype(np.uint8)[None, None], cv2.COLOR_RGB2LAB)[0, 0].astype(int)
+    least, most = (np.clip(ground + way * _APART, 0, 255).astype(np.uint8) for way in (-1, 1))
+    apart = (cv2.inRange(lab, least, most) == 0).astype(np.uint8)
+    close = np.ones((1, max(5, round(picture.shape[1] * 0.008))), np.uint8)
+    return cv2.morphologyEx(apart, cv2.MORPH_CLOSE, close, borderType=cv2.BORDER_CONSTANT, borderValue=0)
+
+
+def _common_ends(apart: np.ndarray) -> tuple[int, int] | None:
+    """First column, and first behind the last, that most rows' long runs share."""
+    width = apart.shape[1]
+    some = apart[:: max(1, len(apart) // 500)]
+    longest = [max(runs_of(row), key=lambda run: run[1] - run[0], default=(0, 0)) for row in some]
+    ends = np.array([run for run in longest if run[1] - run[0] > 0.3 * width], dtype=np.int64)
+    if len(ends) < 9:
+        return None
+    common = []
+    for side in ends.T:
+        votes = np.convolve(np.bincount(side, minlength=width + 1), [1, 1, 1], "same")
+        common.append(int(np.median(side[np.abs(side - votes.argmax()) <= 2])))
+    left, right = common
+    return (left, right) if right - left > 0.3 * width else None
+
+
+def _without_gaps(on: np.ndarray, gap: int) -> np.ndarray:
+    """The same row with gaps of up to `gap` false values closed."""
+    kernel = np.ones((gap + 1, 1), np.uint8)
+    column = on.astype(np.uint8)[:, None]
+    return cv2.morphologyEx(column, cv2.MORPH_CLOSE, kernel, borderType=cv2.BORDER_CONSTANT, borderValue=0)[:, 0] > 0
+
+
+def _exact_ends(picture: np.ndarray, rows: Iterable[tuple[int, int]], left: int, right: int) -> tuple[float, float]:
+    """The bars' ends with fractions of a pixel, from all bars' middle rows together."""
+    reach = 4
+    inner = np.concatenate([picture[_middle(top, bottom)] for top, bottom in rows])
+    exact = []
+    for end in (left, right):
+        start = max(0, end - reach)
+        profile = np.median(inner[:, start : end + reach].astype(np.float32), axis=0)
+        exact.append(start + _step(profile, profile[0], profile[-1]))
+    return exact[0], exact[1]
+
+
+def _middle(top: int, bottom: int) -> slice:
+    """A bar's rows without its rounded corners and blurred edges."""
+    edge = round(0.2 * (bottom - top))
+    return slice(top + edge, bottom - edge)
+
+
+def _step(profile: np.ndarray, before: np.ndarray, behind: np.ndarray) -> float:
+    """Where a row of colours (n x 3) steps from one colour to another, in pixels from its start.
+
+    The area under the step: right however symmetrically it is blurred.
+    """
+    way = behind - before
+    length = float(way @ way)
+    return float((1 - np.clip((profile - before) @ way / length, 0, 1)).sum()) if length > 0 else len(profile) / 2
+
+
+def _measured(picture: np.ndarray, top: int, bottom: int, left: float, right: float) -> Bar | None:
+    """A bar with its long share; None where its columns aren't of two sides parted once."""
+    first, last = int(np.ceil(left)) + 1, int(right) - 1
+    strip = picture[_middle(top, bottom), first:last].astype(np.float32)
+    # Text on it is white or black, where a bar's own pixels are neither: what it covers is taken from its neighbours.
+    least, most = strip.min(axis=2), strip.max(axis=2)
+    limit = max(0.42 * max(150.0, float(np.quantile(least, 0.99))), float(np.median(least)) + 40)
+    plain = (least < limit) & (most > 60)
+    seen = plain.sum(axis=0) >= 2
+    if seen.mean() < 0.8:
+        return None
+    colours = (strip * plain[..., None]).sum(axis=0)[seen] / plain.sum(axis=0)[seen, None]
+    columns = np.arange(last - first)
+    profile = np.stack([np.interp(columns, columns[seen], colours[:, i]) for i in range(3)], axis=1)
+    green = profile[:, 1] - profile[:, 0]
+    if np.mean(np.abs(green) > 12) < _PURE:
+        return None
+    gain = np.concatenate([[0], np.cumsum(np.sign(green))])
+    place = int(gain.argmax())
+    pure = (np.count_nonzero(green[:place] > 0) + np.count_nonzero(green[place:] < 0)) / len(green)
+    if pure < _PURE:
+        return None
+    pixel = 100 / (right - left)
+    if place in (0, len(green)):
+        return Bar(top, bottom, 100.0 if place else 0.0, _CORNER * pixel)
+    start = max(0, place - 5)
+    before = np.median(profile[max(0, place - 7) : max(place - 2, 1)], axis=0)
+    behind = np.median(profile[min(place + 2, len(green) - 1) : place + 7], axis=0)
+    boundary = first + start + _step(profile[start : place + 5], before, behind)
+    covered = next((gap for gap in runs_of(~seen) if gap[0] - 1 <= place <= gap[1] + 1), (0, 0))
+    pixels = (2.0 if min(boundary - left, right - boundary) < _CORNER else 1.3) + covered[1] - covered[0]
+    return Bar(top, bottom, float(np.clip((boundary - left) * pixel, 0, 100)), pixels * pixel)

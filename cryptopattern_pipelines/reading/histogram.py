@@ -1,0 +1,254 @@
+"""Distribution charts of one symbol: bars of both sides over price, with the two shares in words.
+
+What belongs here: the shares, by text, by the bar that shows them and by the bars' area; the current price. What does
+not: the charts of many symbols (`distribution.py`).
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from cryptopattern_pipelines.reading.axes import Number, fit_axis, parse_number, writes_decimal_comma
+from cryptopattern_pipelines.reading.bars import BarTable, find_share_bar
+from cryptopattern_pipelines.reading.classify import TextLine, text_lines
+from cryptopattern_pipelines.reading.distribution import Method, ShareReading, ink_of_text
+from cryptopattern_pipelines.reading.liquidation_map import read_map
+from cryptopattern_pipelines.reading.ocr import Engine, Word
+
+_NUMBER = r"(100(?:[.,]0)?|\d{1,2}[.,]\d)"
+_SHARES = (
+    re.compile(rf"ongs?\W{{0,4}}{_NUMBER}(?!\d)", re.IGNORECASE),
+    re.compile(rf"(?<![\d.,]){_NUMBER}\s?\S?\s?\w?ongs?\b", re.IGNORECASE),
+    re.compile(rf"hor\w{{0,3}}\W{{0,4}}{_NUMBER}(?!\d)", re.IGNORECASE),
+    re.compile(rf"(?<![\d.,]){_NUMBER}\s?\S?\s?\w?hor\w{{0,3}}\b", re.IGNORECASE),
+)
+_PRICE = re.compile(r"c\w{3,6}t\s?pri\w{1,3}\W{0,3}(?P<number>[\d.,]*\d)", re.IGNORECASE)
+_STRONG = 60  # least difference of a bar's channels
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """What such a chart shows; `error` says in one line why the shares are missing, None where they are not."""
+
+    reading: ShareReading | None = None
+    current_price: float | None = None
+    error: str | None = None
+
+
+def read_histogram(picture: np.ndarray, words: Sequence[Word], engine: Engine) -> Histogram:
+    """Shares and current price of a distribution chart of one symbol; the reading bears no symbol.
+
+    `picture` is RGB, uint8; `words` are all of its words.
+    """
+    lines = text_lines(words, gap=4)
+    decimal_comma = writes_decimal_comma(word.text for word in words)
+    price = _current_price(picture, lines, engine, decimal_comma)
+    bar = find_share_bar(picture)
+    text = _shares_in([line.text for line in lines])
+    if text is None:
+        text = _shares_again(picture, lines, bar, engine)
+    reading = _settled(text, bar, _long_area(picture))
+    missing = "no shares stand on the chart, and no bars of two colours were found"
+    return Histogram(reading, price, None if reading else missing)
+
+
+def _settled(text: float | None, bar: BarTable | None, area: float | None) -> ShareReading | None:
+    """What text, share bar and area say together: the bar counts where the text disagrees, the area where both lack."""
+    if bar is not None:
+        measured = bar.bars[0]
+        distance = None if text is None else abs(text - measured.long_pct)
+        if text is not None and distance is not None and distance <= measured.error + 0.2:
+            return _reading(text, "both", 0.99, distance)
+        return _reading(round(measured.long_pct, 1), "bar", 0.7 if text is None else 0.6, distance)
+    if text is not None:
+        distance = None if area is None else abs(text - area)
+        return _reading(text, "text", 0.95 if distance is None or distance < 8 else 0.8, distance)
+    return None if area is None else _reading(round(area, 1), "area", 0.6, None)
+
+
+def _reading(long_pct: float, method: Method, confidence: float, distance: float | None) -> ShareReading:
+    agreement = None if distance is None else round(distance, 3)
+    return ShareReading(None, long_pct, round(100 - long_pct, 1), method, confidence, agreement=agreement)
+
+
+def _shares_in(texts: Sequence[str]) -> float | None:
+    """The long share that a text says, if the short share stands there too and the two sum to 100."""
+    for text in texts:
+        long_a, long_b, short_a, short_b = ([float(x.replace(",", ".")) for x in way.findall(text)] for way in _SHARES)
+        for long_pct in long_a + long_b:
+            for short_pct in short_a + short_b:
+                if abs(long_pct + short_pct - 100) < 0.05:
+                    return long_pct
+    return None
+
+
+def _shares_again(picture: np.ndarray, lines: Sequence[TextLine], bar: BarTable | None, engine: Engine) -> float | None:
+    """The long share from the lines that seem to speak of shares, and from the share bar, read again enlarged."""
+    crops = []
+    for line in lines:
+        if re.search(r"ong|hor", line.text, re.IGNORECASE) and re.search(r"\d", line.text):
+            margin = max(2, line.height // 3)
+            part = picture[
+                max(0, line.top - margin) : line.bottom + margin,
+                max(0, line.left - 4 * margin) : line.right + 4 * margin,
+            ]
+            crops += [part, ink_of_text(part), part.max(axis=2)]
+    text = _shares_in([line.text for line in engine.lines(crops)])
+    if text is not None or bar is None:
+        return text
+    top, bottom = bar.bars[0].top, bar.bars[0].bottom
+    first, last = int(np.ceil(bar.left)) + 1, int(bar.right) - 1
+    boundary = round((last - first) * bar.bars[0].long_pct / 100)
+    strip = picture[top + 1 : bottom - 1, first:last]
+    for channel in (ink_of_text(strip), strip.min(axis=2), strip.max(axis=2)):
+        halves = [_with_text(part) for part in (channel[:, : boundary - 2], channel[:, boundary + 2 :])]
+        text = _shares_in([" ".join(line.text for line in engine.lines(halves))])
+        if text is not None:
+            return text
+    return None
+
+
+def _with_text(part: np.ndarray) -> np.ndarray:
+    """The columns of a flat strip on which something stands, with a margin."""
+    apart = np.abs(part.astype(np.int16) - np.median(part)).max(axis=0, initial=0)
+    columns = np.flatnonzero(apart > 60)
+    if columns.size == 0:
+        return part
+    margin = max(2, part.shape[0] // 2)
+    return part[:, max(0, int(columns[0]) - margin) : int(columns[-1]) + margin]
+
+
+def _long_area(picture: np.ndarray) -> float | None:
+    """Percent of the bars' area that has the longs' colour, None where there is too little of both."""
+    colour = picture.astype(np.int16)
+    green = colour[..., 1] - colour[..., 0]
+    strong = colour.max(axis=2) - colour.min(axis=2) > _STRONG
+    longs, shorts = (int(np.count_nonzero(strong & side)) for side in (green > 20, green < -20))
+    return 100 * longs / (longs + shorts) if longs + shorts > 0.01 * green.size else None
+
+
+def _current_price(picture: np.ndarray, lines: Sequence[TextLine], engine: Engine, decimal_comma: bool) -> float | None:
+    """The price after `Current Price`, else the number over the dashed line that marks it.
+
+    It must lie on the chart's price axis, where that can be read: small print loses points and zeros.
+    """
+    axis = _price_range(picture, lines, engine, decimal_comma)
+    for texts in _price_texts(picture, lines, engine):
+        said = [value for text in texts for value in _meant(text, axis, decimal_comma)]
+        if said:
+            return max(said, key=lambda value: (said.count(value), -said.index(value)))
+    return None
+
+
+def _price_texts(picture: np.ndarray, lines: Sequence[TextLine], engine: Engine) -> Iterator[list[str]]:
+    """What may be the current price, each read in several ways; first all that is called so."""
+    named = []
+    for line in lines:
+        match = _PRICE.search(line.text)
+        word = next((word for word in line.words if match and word.text.endswith(match["number"])), None)
+        if match is not None and word is not None:
+            start = word.right - round(word.width * len(match["number"]) / len(word.text))
+            named += [match["number"], *_read_again(picture, word, start, engine)]
+    yield named
+    for line in lines:
+        for word in line.words:
+            if re.fullmatch(r"\d[\d.,]*\d", word.text) and _stands_on_dashes(picture, word):
+                yield [word.text, *_read_again(picture, word, word.left, engine)]
+
+
+def _read_again(picture: np.ndarray, word: Word, start: int, engine: Engine) -> list[str]:
+    margin = max(2, word.height // 3)
+    crop = picture[max(0, word.top - margin) : word.bottom + margin, max(0, start - 2) : word.right + margin]
+    above = crop[: round(0.65 * len(crop))]  # without the dashes, where they were taken for a part of the word
+    return [line.text for line in engine.lines([crop, crop.max(axis=2), above], whitelist="0123456789.,")]
+
+
+def _price_range(
+    picture: np.ndarray, lines: Sequence[TextLine], engine: Engine, decimal_comma: bool
+) -> tuple[float, float] | None:
+    """Least and greatest price of the axis: of the row or column of numbers that lie on one line far from zero.
+
+    The other axis counts from 0. Where words don't tell, the labels under the bars are read by themselves.
+    """
+    labels = [word for line in lines for word in line.words if re.fullmatch(r"\d[\d.,]*\d", word.text)]
+    places = [len(word.text) - word.text.rfind(".") - 1 for word in labels if "." in word.text]
+    usual = max(set(places), key=places.count) if places else 0
+    best: tuple[int, float, float] = (4, 0.0, 0.0)
+    for group, pixels in _rows_and_columns(labels):
+        if len(group) <= best[0]:
+            continue
+        some = np.linspace(0, len(group) - 1, min(len(group), 14)).round().astype(int).tolist()
+        readings = [_readings(group[i].text, usual, decimal_comma) for i in some]
+        axis = fit_axis([pixels[i] for i in some], readings, least=5)
+        if axis is None:
+            continue
+        low, high = sorted((axis.value(min(pixels)), axis.value(max(pixels))))
+        if low > 0.25 * high:
+            best = (axis.inliers, low, high)
+    if best[0] > 4:
+        return best[1], best[2]
+    return read_map(picture, [word for line in lines for word in line.words], engine).price_range
+
+
+def _rows_and_columns(labels: Sequence[Word]) -> list[tuple[list[Word], list[float]]]:
+    """Numbers that stand in one row or end in one column, with their places along it; the longest first."""
+    groups: list[tuple[list[Word], list[float]]] = []
+    for across in (True, False):
+        left = sorted(labels, key=lambda word: (word.y if across else word.right, word.left))
+        while left:
+            start = left[0]
+            reach = 0.5 * start.height
+            near = [w for w in left if (w.y - start.y if across else w.right - start.right) <= reach]
+            left = left[len(near) :]
+            near.sort(key=lambda word: word.x if across else word.y)
+            groups.append((near, [word.x if across else word.y for word in near]))
+    return sorted(groups, key=lambda group: -len(group[0]))
+
+
+def _readings(text: str, places: int, decimal_comma: bool) -> list[Number]:
+    """What a label may say: as it stands, with its point at the usual place, with its first digit a slashed zero."""
+    digits = re.sub(r"\D", "", text)
+    ways = [text]
+    if places and len(digits) > places:
+        ways += [
+            f"{first}{digits[1:-places]}.{digits[-places:]}"
+            for first in {digits[0], "0" if len(digits) - places == 1 else digits[0]}
+        ]
+    found = [parse_number(way, decimal_comma=decimal_comma and way == text) for way in ways]
+    return list({number.value: number for number in found if number is not None}.values())
+
+
+def _meant(text: str, axis: tuple[float, float] | None, decimal_comma: bool) -> list[float]:
+    """The price that a text says, or must have said to lie on the axis: its point lost, or its first 0 misread."""
+    number = parse_number(text, decimal_comma=decimal_comma)
+    if axis is None:
+        return [number.value] if number is not None else []
+    low, high = axis[0] - 0.1 * (axis[1] - axis[0]), axis[1] + 0.1 * (axis[1] - axis[0])
+    if number is not None and low <= number.value <= high:
+        return [number.value]
+    digits = re.sub(r"\D", "", text)
+    ways = {digits, "0" + digits[1:]} if digits else set()
+    meant = {
+        value
+        for way in ways
+        for place in range(1, len(way))
+        if low <= (value := float(f"{way[:place]}.{way[place:]}")) <= high
+    }
+    return list(meant) if len(meant) == 1 else []
+
+
+def _stands_on_dashes(picture: np.ndarray, word: Word) -> bool:
+    """Whether a dashed vertical line begins right under the middle of a word."""
+    top = word.bottom + 2
+    bottom = min(picture.shape[0], top + 12 * word.height)
+    x = round(word.x)
+    reach = max(2, word.height // 4)
+    if bottom - top < 6 * word.height or x - 3 * reach < 0 or x + 3 * reach >= picture.shape[1]:
+        return False
+    grey = picture[top:bottom].mean(axis=2)
+    aside = (grey[:, x - 3 * reach] + grey[:, x + 3 * reach]) / 2
+    drawn = np.abs(grey[:, x - reach : x + reach + 1] - aside[:, None]).max(axis=1) > 25
+    changes = int(np.count_nonzero(drawn[1:] != drawn[:-1]))
+    return changes >= 8 and 0.3 < drawn.mean() < 0.9

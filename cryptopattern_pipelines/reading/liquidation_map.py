@@ -1,0 +1,253 @@
+"""Single-symbol liquidation maps: bars over price, the current price, the cumulative lines' long share.
+
+What belongs here: baseline, bars, clusters, line ends. What does not: how labels become an axis (`axes.py`).
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from cryptopattern_pipelines.reading.axes import (
+    Axis,
+    Box,
+    CategoryAxis,
+    TickLabel,
+    bottom_labels,
+    category_axis,
+    channel_max,
+    fit_axis,
+    numbers_of,
+    writes_decimal_comma,
+)
+from cryptopattern_pipelines.reading.ocr import Engine, Word
+
+_COLOURED = 50  # least difference of a bar's or line's channels; areas under the lines are paler
+_THIN = 25  # least difference of a thin bar from its surroundings
+_LEAST_SIDE = 60  # pixels of the smallest picture in which bars can be told
+_LEAST_BARS = 8
+
+
+@dataclass(frozen=True)
+class MapLevel:
+    """A cluster of liquidations: price (USD) and its standard error, the side that is liquidated there.
+
+    `strength` is the height of its bar as a fraction of the chart's highest.
+    """
+
+    price: float
+    side: str | None
+    strength: float
+    error: float
+
+
+@dataclass(frozen=True)
+class LiquidationMap:
+    """What a liquidation map shows; `long_share` is in percent of both cumulated totals, None where no lines are drawn.
+
+    `error` says in one line why something is missing, None where nothing is.
+    """
+
+    levels: tuple[MapLevel, ...] = ()
+    current_price: float | None = None
+    long_share: float | None = None
+    price_range: tuple[float, float] | None = None
+    plot: Box | None = None
+    error: str | None = None
+
+
+def read_map(picture: np.ndarray, words: Sequence[Word], engine: Engine) -> LiquidationMap:
+    """Clusters, current price and long share of a liquidation map.
+
+    `picture` is RGB, uint8, height x width x 3; `words` are the whole picture's. Levels are the ten highest bars that
+    stand out from their neighbours, highest first.
+    """
+    plot = find_bars(picture)
+    if plot is None:
+        return LiquidationMap(error="the chart was not loaded: no bars over a baseline")
+    share = _long_share(picture, plot)
+    decimal_comma = writes_decimal_comma(word.text for word in words)
+    depth = max(24, round(0.07 * picture.shape[0]))
+    strip = Box(
+        max(0, plot.left - 40),
+        plot.bottom + 2,
+        min(picture.shape[1], plot.right + 40),
+        min(picture.shape[0], plot.bottom + depth),
+    )
+    axis = _price_axis(bottom_labels(picture, strip, engine, decimal_comma=decimal_comma))
+    if axis is None:
+        current = _current_price(words, plot, None, decimal_comma=decimal_comma)
+        return LiquidationMap((), current, share, None, plot, "too few price labels could be read under the bars")
+    current = _current_price(words, plot, axis, decimal_comma=decimal_comma)
+    levels = tuple(
+        MapLevel(price, None if current is None else "long" if price < current else "short", height, axis.error)
+        for price, height in (
+            (axis.value(plot.left + x), height) for x, height in _clusters(_bar_heights(picture, plot))
+        )
+    )
+    return LiquidationMap(levels, current, share, (axis.value(plot.left), axis.value(plot.right - 1)), plot)
+
+
+def _saturation(picture: np.ndarray) -> np.ndarray:
+    """Greatest less least channel of each pixel, 0 to 255."""
+    return channel_max(picture) - cv2.bitwise_not(channel_max(cv2.bitwise_not(picture)))
+
+
+def find_bars(picture: np.ndarray) -> Box | None:
+    """The box of the bars: its bottom is the baseline, where the count of coloured pixels in a row falls most."""
+    if min(picture.shape[:2]) < _LEAST_SIDE:
+        return None
+    coloured = _saturation(picture) > _COLOURED
+    height = len(coloured)
+    size = max(4, height // 120)
+    total = np.concatenate([[0], np.cumsum(coloured.sum(axis=1))])
+    at = np.arange(size, height - size + 1)
+    fall = (total[at] - total[at - size]) - (total[at + size] - total[at])
+    if not fall.size or fall.max() <= 0:
+        return None
+    base = int(at[fall.argmax()])
+    columns = np.flatnonzero(coloured[base - 3 : base].any(axis=0))
+    if len(columns) < _LEAST_BARS or columns[-1] - columns[0] < 0.2 * picture.shape[1]:
+        return None
+    left, right = int(columns[0]), int(columns[-1]) + 1
+    filled = np.flatnonzero(coloured[:base, left:right].sum(axis=1) > 0)
+    return Box(left, int(filled[0]), right, base)
+
+
+def _hue(picture: np.ndarray) -> np.ndarray:
+    """Hue in degrees / 2, 0 to 179."""
+    return cv2.cvtColor(picture, cv2.COLOR_RGB2HSV)[..., 0]
+
+
+def _line_mask(picture: np.ndarray, low: int, high: int) -> np.ndarray:
+    """Coloured pixels (uint8) with a hue between two angles in degrees, around the circle."""
+    hue = _hue(picture).astype(np.int16) * 2
+    inside = (hue >= low) & (hue <= high) if low <= high else (hue >= low) | (hue <= high)
+    return (inside & (_saturation(picture) > _COLOURED)).astype(np.uint8)
+
+
+def _bar_heights(picture: np.ndarray, plot: Box) -> np.ndarray:
+    """Height in pixels of the bar in each column of the plot, 0 where there is none.
+
+    A bar is coloured without a break from the baseline up. Lines that cross it are coloured, too; a column that is one
+    line alone (the Kingfisher's drop to zero) or a dashed one (the current price) is none.
+    """
+    part = picture[: plot.bottom, plot.left : plot.right]
+    # Bars a pixel wide lose their colour in a JPEG, but not their difference from what lies at both sides.
+    step = 6
+    beside = channel_max(cv2.absdiff(part[:, step:], part[:, :-step])) > _THIN
+    coloured = (_saturation(part) > _COLOURED).astype(np.uint8)
+    thin = beside[:, :-step] & beside[:, step:]
+    coloured[:, step:-step] = np.maximum(coloured[:, step:-step], thin)
+    closed = cv2.morphologyEx(coloured, cv2.MORPH_CLOSE, np.ones((4, 1), np.uint8))
+    closed[-3:] = np.maximum(closed[-3:], closed[-6:-3].max(axis=0))  # an axis line may cover the feet of the bars
+    upward = closed[::-1]
+    heights = np.where(upward.all(axis=0), len(upward), upward.argmin(axis=0))
+    inside = np.arange(len(upward))[:, None] < heights
+    tall = np.maximum(heights, 1)
+    whole = (inside & (coloured[::-1] > 0)).sum(axis=0) >= 0.85 * tall
+    line = (inside & (_line_mask(part, 300, 330)[::-1] > 0)).sum(axis=0) > 0.5 * tall
+    return np.where(whole & ~line, heights, 0)
+
+
+def _clusters(heights: np.ndarray) -> list[tuple[float, float]]:
+    """Middle column (from the plot's left) and share of the greatest height of the ten highest bars.
+
+    A bar counts where it is higher than what stands at both of its sides: of a group of bars the highest.
+    """
+    greatest = int(heights.max())
+    bars = []
+    edges = np.concatenate([[-1], heights, [-1]])
+    for peak in np.flatnonzero((edges[1:-1] >= edges[:-2]) & (edges[1:-1] >= edges[2:]) & (heights > 0)).tolist():
+        first = last = peak
+        while first > 0 and heights[first - 1] >= heights[peak] - 2:
+            first -= 1
+        while last < len(heights) - 1 and heights[last + 1] >= heights[peak] - 2:
+            last += 1
+        if heights[first : last + 1].max() == heights[peak]:
+            bars.append(((first + last) / 2, float(heights[peak]) / greatest))
+    return sorted(set(bars), key=lambda bar: (-bar[1], bar[0]))[:10]
+
+
+def _price_axis(labels: Sequence[TickLabel]) -> Axis | CategoryAxis | None:
+    """A straight line where nearly all labels lie on one, else label by label."""
+    pixels, readings = [label.box.x for label in labels], [label.numbers for label in labels]
+    line = fit_axis(pixels, readings, least=4)
+    if line is not None and line.inliers >= 0.65 * line.labels and line.slope > 0:
+        return line
+    return category_axis(pixels, readings)
+
+
+def _current_price(
+    words: Sequence[Word], plot: Box, axis: Axis | CategoryAxis | None, *, decimal_comma: bool
+) -> float | None:
+    """The price after `Current Price`, else the number over the plot that stands where the axis has that price."""
+    low, high = (axis.value(plot.left), axis.value(plot.right)) if axis is not None else (0.0, float("inf"))
+    named = [i for i, word in enumerate(words) if re.match(r"price\W*\d|price\W?$", word.text, re.IGNORECASE)]
+    for i in named:
+        rest = [words[i].text, *(w.text for w in words[i + 1 : i + 2] if w.line == words[i].line)]
+        for number in numbers_of([re.sub(r"^\D+", "", text) for text in rest], decimal_comma=decimal_comma):
+            if words[i].bottom <= plot.bottom and low <= number.value <= high:
+                return number.value
+    if axis is None:
+        return None
+    for word in words:
+        if plot.top - 0.1 * plot.height <= word.y <= plot.top + 0.2 * plot.height and plot.left <= word.x <= plot.right:
+            for number in numbers_of([word.text], decimal_comma=decimal_comma):
+                if abs(axis.value(word.x) - number.value) <= 0.02 * (high - low):
+                    return number.value
+    return None
+
+
+def _long_share(picture: np.ndarray, plot: Box) -> float | None:
+    """Percent of the long total in both, by how high the cumulative lines end over the baseline.
+
+    The long line falls from the left end towards the price, the short one rises to the right end. The Kingfisher draws
+    both pink and drops the short one to zero in the last bin; elsewhere long is red and short green.
+    """
+    part = picture[: plot.bottom, plot.left : plot.right]
+    pink = _line_mask(part, 300, 330)
+    if (pink.any(axis=0)).mean() > 0.5:
+        long_mask = short_mask = pink
+        least = 0.0
+    else:
+        long_mask, short_mask = _line_mask(part, 338, 10), _line_mask(part, 80, 175)
+        least = 0.01  # bars have such colours, too, but are narrow
+    long_end, short_end = _line_end(long_mask, least), _line_end(short_mask[:, ::-1], least)
+    if long_end is None or short_end is None:
+        return None
+    return 100 * long_end / (long_end + short_end)
+
+
+def _line_end(mask: np.ndarray, least: float) -> float | None:
+    """Height over the bottom at which a line ends at the left; `least`: the least share of columns it may span."""
+    joined = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((3, 7), np.uint8))
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(joined, connectivity=8)
+    left, width, area = stats[:, 0], stats[:, 2], stats[:, 4]
+    at_end = (left <= 0.03 * mask.shape[1]) & (width >= max(2, least * mask.shape[1])) & (area >= 6)
+    at_end[0] = False
+    if not at_end.any():
+        return None
+    if least == 0:
+        # Of the stretches that begin at the end the first counts, of several the highest: lines fall from their ends.
+        ends = np.flatnonzero(at_end & (left <= left[at_end].min() + 2))
+        chosen = int(ends[stats[ends, 1].argmin()])
+    else:
+        ends = np.flatnonzero(at_end)
+        chosen = int(ends[width[ends].argmax()])
+    line = (labels == chosen) & (mask > 0)
+    runs = [_first_run(column) for column in line.T if column.any()]
+    thickness = float(np.median([last - first + 1 for first, last in runs]))
+    # The Kingfisher's line turns down all but straight at its end: its top counts, not the middle of what is coloured.
+    tops = [first for first, _ in runs[: max(3, round(0.01 * mask.shape[1]))]]
+    top = float(min(tops) if least == 0 else np.median(tops[:3]))
+    return len(mask) - top - thickness / 2
+
+
+def _first_run(column: np.ndarray) -> tuple[int, int]:
+    """First and last index of the first run in a column."""
+    on = np.flatnonzero(column)
+    ends = np.flatnonzero(np.diff(on) > 1)
+    return int(on[0]), int(on[ends[0]] if ends.size else on[-1])

@@ -1,0 +1,403 @@
+"""A picture becomes a `Reading`: what kind of chart it is and what stands on it.
+
+What belongs here: the contract, which reader is asked for which kind, and reading many pictures at once. What does
+not: how a kind is told (`classify.py`) or read (`distribution.py`, `histogram.py`, `heatmap.py`, ...).
+"""
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from cryptopattern_pipelines.reading.bars import BarTable, find_bars
+from cryptopattern_pipelines.reading.buttons import read_header
+from cryptopattern_pipelines.reading.classify import Title, classify, market_of, symbol_near, text_lines
+from cryptopattern_pipelines.reading.dashboard import read_dashboard
+from cryptopattern_pipelines.reading.distribution import ShareReading, read_distribution
+from cryptopattern_pipelines.reading.heatmap import Heatmap, find_plot, read_heatmap
+from cryptopattern_pipelines.reading.histogram import read_histogram
+from cryptopattern_pipelines.reading.liquidation_map import read_map
+from cryptopattern_pipelines.reading.ocr import Engine, Word, default_engine
+from cryptopattern_pipelines.reading.picture import MAX_BYTES, UnreadablePicture, load_picture, too_large
+from cryptopattern_pipelines.reading.workers import map_isolated
+
+# Raised whenever the same picture may read differently: readings are kept by the picture's hash and this.
+READER_VERSION = "1"
+
+_MOST_PIXELS = 5_000_000  # larger pictures are read at a smaller scale
+_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp")
+_LEAST_SIDE = 48  # pixels: no chart is smaller
+
+
+@dataclass(frozen=True)
+class Level:
+    """A price level: USD, side (long, short or None), strength in the chart's unit, as a fraction of the largest."""
+
+    price: float
+    side: str | None
+    strength: float
+    strength_share: float
+
+
+@dataclass(frozen=True)
+class MetricReading:
+    """One metric of a dashboard: K, M, B and T multiplied out; unit USD, % or None; change in percent."""
+
+    name: str
+    value: float
+    unit: str | None
+    change: float | None
+
+
+@dataclass(frozen=True)
+class Mark:
+    """Where on the picture something was read, for drawing: a box in its pixels, and what was read there.
+
+    `kind` is title, row, plot, or level (a line: top and bottom are one).
+    """
+
+    kind: str
+    left: float
+    top: float
+    right: float
+    bottom: float
+    label: str = ""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """All that was read from one picture; design.md's contract, and what the tables need beside it.
+
+    `image_type` is one of schemas.IMAGE_TYPES, `confidence` a fraction, `evidence` what the type was told by, `error`
+    why the picture or a part of it could not be read, None where nothing is missing. Times are UTC.
+    """
+
+    file: str
+    sha256: str
+    image_type: str = "unknown"
+    confidence: float = 0.0
+    evidence: str = ""
+    title: str | None = None
+    symbol: str | None = None
+    venue: str | None = None
+    timeframe: str | None = None
+    leverage: str | None = None
+    current_price: float | None = None
+    chart_time: datetime | None = None
+    readings: tuple[ShareReading, ...] = ()
+    levels: tuple[Level, ...] = ()
+    metrics: tuple[MetricReading, ...] = ()
+    words: tuple[Word, ...] = ()
+    marks: tuple[Mark, ...] = ()
+    error: str | None = None
+    reader_version: str = READER_VERSION
+
+
+def read_picture(data: bytes, file: str = "", *, engine: Engine | None = None, max_bytes: int = MAX_BYTES) -> Reading:
+    """Read a picture from its file's bytes. What is no readable picture becomes `unknown`, its `error` saying why.
+
+    Raises:
+        TextEngineError: no engine that reads text can be started.
+    """
+    sha256 = hashlib.sha256(data).hexdigest()
+    try:
+        picture = load_picture(data, max_bytes=max_bytes)
+    except UnreadablePicture as error:
+        return Reading(file, sha256, confidence=1.0, evidence="not a readable picture", error=str(error))
+    return replace(read_pixels(picture.pixels, engine or default_engine()), file=file, sha256=sha256)
+
+
+def read_file(path: Path) -> Reading:
+    """Read one file. One that can't be opened, or has too many bytes, becomes `unknown`, its `error` saying why."""
+    try:
+        size = path.stat().st_size
+        if size <= MAX_BYTES:
+            return read_picture(path.read_bytes(), str(path))
+        with path.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        return Reading(str(path), "", evidence="not a readable file", error=f"{path}: {error.strerror or error}")
+    return Reading(str(path), sha256, confidence=1.0, evidence="not a readable picture", error=too_large(size))
+
+
+def read_paths(
+    paths: Iterable[Path | str], processes: int | None = None, *, seconds: float = 60.0
+) -> Iterator[Reading]:
+    """Read files, and folders of pictures at any depth, in their order, on all cores or on `processes` of them.
+
+    A picture that crashes its reader, or takes longer than `seconds`, costs only itself: it becomes `unknown` with the
+    reason as its `error`.
+    """
+    files = list(_files(Path(path) for path in paths))
+    if len(files) == 1:
+        yield read_file(files[0])
+        return
+    outcomes = map_isolated(read_file, files, processes or _cores(), seconds)
+    for file, outcome in zip(files, outcomes, strict=True):
+        yield (
+            outcome
+            if isinstance(outcome, Reading)
+            else Reading(
+                str(file), hashlib.sha256(file.read_bytes()).hexdigest(), evidence="not read", error=outcome.reason
+            )
+        )
+
+
+def _files(paths: Iterable[Path]) -> Iterator[Path]:
+    for path in paths:
+        if path.is_dir():
+            yield from sorted(file for file in path.rglob("*") if file.suffix.lower() in _SUFFIXES and file.is_file())
+        else:
+            yield path
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def read_pixels(picture: np.ndarray, engine: Engine) -> Reading:
+    """Read a decoded picture (RGB, uint8, height x width x 3); the reading bears no file and no hash."""
+    height, width = picture.shape[:2]
+    if min(height, width) < _LEAST_SIDE:
+        return Reading("", "", confidence=1.0, evidence="too small", error=f"{width} x {height} pixels hold no chart")
+    scale = min(1.0, (_MOST_PIXELS / (height * width)) ** 0.5)
+    if scale < 1:
+        smaller = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        return _enlarged(read_pixels(smaller, engine), 1 / scale)
+    table = find_bars(picture)
+    if table is not None:
+        reading = _distribution(picture, table, engine)
+        if reading is not None:
+            return reading
+    words = engine.words(picture, scale=_word_scale(height * width))
+    title = classify(words) or classify(_words_at_top(picture, engine))
+    if title is None:
+        return _untitled(picture, words, engine)
+    header = read_header(picture, title, words, engine)
+    symbol = title.symbol or header.symbol or symbol_near(picture, title, engine)
+    title = replace(
+        title, symbol=symbol, venue=title.venue or header.venue, timeframe=title.timeframe or header.timeframe
+    )
+    return _read_as[title.image_type](picture, title, words, engine)
+
+
+def to_dict(reading: Reading, *, words: bool = False) -> dict[str, Any]:
+    """A reading as design.md's contract has it: keys and their order; `words` only where asked for."""
+    row: dict[str, Any] = {
+        name: getattr(reading, name)
+        for name in (
+            "file", "sha256", "image_type", "confidence", "title", "symbol", "venue", "timeframe", "leverage",
+            "current_price",
+        )
+    }  # fmt: skip
+    row["chart_time"] = reading.chart_time.isoformat() if reading.chart_time else None
+    shares = ("symbol", "long_pct", "short_pct", "arrows", "method", "confidence")
+    row["readings"] = [{name: getattr(share, name) for name in shares} for share in reading.readings]
+    row["levels"] = [{"price": x.price, "side": x.side, "strength": x.strength} for x in reading.levels]
+    row["metrics"] = [asdict(metric) for metric in reading.metrics]
+    if words:
+        row["words"] = [asdict(word) for word in reading.words]
+    row["error"] = reading.error
+    return row
+
+
+def to_json(reading: Reading, *, words: bool = False) -> str:
+    """`to_dict` as one line of JSON."""
+    return json.dumps(to_dict(reading, words=words), ensure_ascii=False)
+
+
+def encode(reading: Reading) -> str:
+    """A whole reading as one line of JSON, for keeping; `decode` brings back an equal one."""
+    row = asdict(reading)
+    row["chart_time"] = reading.chart_time.isoformat() if reading.chart_time else None
+    return json.dumps(row, ensure_ascii=False)
+
+
+def decode(text: str) -> Reading:
+    """The reading that `encode` wrote."""
+    row = json.loads(text)
+    row["chart_time"] = datetime.fromisoformat(row["chart_time"]) if row["chart_time"] else None
+    for name, kind in (
+        ("readings", ShareReading), ("levels", Level), ("metrics", MetricReading), ("words", Word), ("marks", Mark)
+    ):  # fmt: skip
+        row[name] = tuple(kind(**part) for part in row[name])
+    return Reading(**row)
+
+
+def _word_scale(pixels: int) -> float:
+    """How much a picture is enlarged before all of its words are read: small ones hold small print."""
+    return 2.0 if pixels < 1_500_000 else 1.5 if pixels < 2_600_000 else 1.0
+
+
+def _reading(title: Title, words: Sequence[Word], **more: Any) -> Reading:
+    marks = (Mark("title", *title.box, title.image_type),) if title.box else ()
+    more["marks"] = marks + more.get("marks", ())
+    return Reading(
+        "", "", title.image_type, title.confidence, title.evidence, title.title, title.symbol, title.venue,
+        title.timeframe, title.leverage, chart_time=title.chart_time, words=tuple(words), **more,
+    )  # fmt: skip
+
+
+def _distribution(picture: np.ndarray, table: BarTable, engine: Engine) -> Reading | None:
+    """A chart of many symbols, if its title says that the bars are one."""
+    top = max(8, table.bars[0].top - 2)
+    words = engine.words(picture[:top])
+    title = classify(words)
+    if title is None or not title.image_type.startswith("liquidation_distribution"):
+        return None
+    chart = read_distribution(picture, table, engine)
+    lines = 1 + max((word.line for word in words), default=-1)
+    below = [replace(word, line=word.line + lines) for word in chart.words]
+    marks = []
+    for bar in table.bars:
+        boundary = table.left + table.width * bar.long_pct / 100
+        marks.append(Mark("row", table.left, bar.top, boundary, bar.bottom, f"{bar.long_pct:.1f}"))
+    return _reading(
+        replace(title, symbol=None), [*words, *below], readings=chart.readings, error=chart.error, marks=tuple(marks)
+    )
+
+
+def _histogram(picture: np.ndarray, title: Title, words: Sequence[Word], engine: Engine) -> Reading:
+    chart = read_histogram(picture, words, engine)
+    readings = () if chart.reading is None else (replace(chart.reading, symbol=title.symbol),)
+    return _reading(title, words, readings=readings, current_price=chart.current_price, error=chart.error)
+
+
+def _map(picture: np.ndarray, title: Title, words: Sequence[Word], engine: Engine) -> Reading:
+    chart = read_map(picture, words, engine)
+    if not title.strong and not (chart.levels and any("umulat" in word.text for word in words)):
+        return _unknown(words, "a title that says Liquidation Map, but no map under it")
+    readings: tuple[ShareReading, ...] = ()
+    if chart.long_share is not None:
+        long_pct = round(chart.long_share, 1)
+        readings = (ShareReading(title.symbol, long_pct, round(100 - long_pct, 1), "line", 0.8),)
+    levels = _levels([(level.price, level.side, level.strength) for level in chart.levels], 1.0)
+    marks = () if chart.plot is None else (Mark("plot", *_edges(chart.plot)),)
+    return _reading(
+        title,
+        words,
+        readings=readings,
+        levels=levels,
+        current_price=chart.current_price,
+        error=chart.error,
+        marks=marks,
+    )
+
+
+def _heatmap(picture: np.ndarray, title: Title, words: Sequence[Word], engine: Engine) -> Reading:
+    chart = read_heatmap(picture, words, engine)
+    if not title.strong and not chart.levels and not _speaks_of_leverage(words):
+        return _unknown(words, "a title that says Liquidation Heatmap, but no heatmap under it")
+    return _heatmap_reading(title, words, chart)
+
+
+def _heatmap_reading(title: Title, words: Sequence[Word], chart: Heatmap) -> Reading:
+    levels = _levels([(level.price, level.side, level.strength) for level in chart.levels], chart.colour_bar_max or 1.0)
+    marks: tuple[Mark, ...] = ()
+    if chart.plot is not None:
+        marks = (Mark("plot", *_edges(chart.plot)),)
+        if chart.price_range is not None:
+            low, high = chart.price_range
+            left, top, right, bottom = _edges(chart.plot)
+            for level in levels:
+                row = top + (high - level.price) / (high - low) * (bottom - top)
+                marks += (Mark("level", left, row, right, row, f"{level.price:g}"),)
+    return _reading(title, words, levels=levels, current_price=chart.current_price, error=chart.error, marks=marks)
+
+
+def _dashboard(picture: np.ndarray, title: Title, words: Sequence[Word], engine: Engine) -> Reading:
+    chart = read_dashboard(picture, words, engine)
+    if not title.strong and len(chart.metrics) < 3:
+        return _unknown(words, "labels of metrics, but no values beside them")
+    metrics = tuple({x.name: MetricReading(x.name, x.value, x.unit, x.change) for x in chart.metrics[::-1]}.values())
+    price = next((metric.value for metric in metrics if metric.name == "price"), None)
+    return _reading(title, words, metrics=metrics[::-1], current_price=price, error=chart.error)
+
+
+_read_as = {
+    "liquidation_distribution_all": _histogram,
+    "liquidation_distribution_opti": _histogram,
+    "liquidation_map": _map,
+    "price_chart_heatmap": _heatmap,
+    "market_metrics_dashboard": _dashboard,
+}
+
+
+def _untitled(picture: np.ndarray, words: Sequence[Word], engine: Engine) -> Reading:
+    """A picture without a title that can be read: a heatmap if it has bands on a price axis and looks like none else.
+
+    viridis is a safe sign of one; other palettes need the legend's words.
+    """
+    plot = find_plot(picture)
+    share = 0.0 if plot is None else plot.box.width * plot.box.height / picture[..., 0].size
+    if plot is None or not plot.sharp or share < 0.1 or (plot.palette != "viridis" and not _speaks_of_leverage(words)):
+        return _unknown(words, "no title of a chart that is read")
+    chart = read_heatmap(picture, words, engine)
+    if len(chart.levels) < 5:
+        return _unknown(words, "no title of a chart that is read")
+    above = [line for line in text_lines(words) if line.bottom < plot.box.top + 0.1 * plot.box.height]
+    named = [(line.height, line, market) for line in above if (market := _market_at_start(line.text))]
+    title = Title("price_chart_heatmap", 0.7, f"bands in {plot.palette} on a price axis, no title", strong=False)
+    if named:
+        _, line, (symbol, venue, text) = max(named, key=lambda name: name[0])
+        box = (line.left, line.top, line.right, line.bottom)
+        header = read_header(picture, replace(title, box=box), words, engine)
+        title = replace(title, title=text, symbol=symbol, venue=venue, timeframe=header.timeframe, box=box)
+    return _heatmap_reading(title, words, chart)
+
+
+def _market_at_start(text: str) -> tuple[str, str | None, str] | None:
+    """Coin, venue and the words of a market that a line begins with: titles in other scripts go on unread."""
+    match = re.match(r"((?:[A-Z][A-Za-z]+\s)?[A-Z0-9]{2,12}/?USDT?)\b", text)
+    market = market_of(match[1]) if match else None
+    return (*market, match[1]) if match and market else None
+
+
+def _speaks_of_leverage(words: Sequence[Word]) -> bool:
+    text = " ".join(word.text for word in words)
+    return re.search(r"Liquidation Leverage|Supercharts", text) is not None
+
+
+def _unknown(words: Sequence[Word], evidence: str) -> Reading:
+    return Reading("", "", confidence=0.9, evidence=evidence, words=tuple(words))
+
+
+def _words_at_top(picture: np.ndarray, engine: Engine) -> list[Word]:
+    """The words of the picture's top, long horizontal bands taken out: titles that the plot reaches into."""
+    top = picture[: max(48, picture.shape[0] // 8)]
+    bright = top.max(axis=2)
+    if np.median(bright) > 160:
+        bright = 255 - top.min(axis=2)
+    bands = cv2.morphologyEx(bright, cv2.MORPH_OPEN, np.ones((1, max(24, picture.shape[1] // 24)), np.uint8))
+    strokes = cv2.subtract(bright, bands)
+    return engine.words(255 - (strokes > 0.3 * strokes.max()).astype(np.uint8) * 255)
+
+
+def _levels(found: Sequence[tuple[float, str | None, float]], unit: float) -> tuple[Level, ...]:
+    """Levels from (price, side, strength), strongest first; strengths are multiplied by what 1 stands for."""
+    usable = sorted((x for x in found if x[0] > 0 and x[2] >= 0), key=lambda x: -x[2])
+    largest = max((strength for *_, strength in usable), default=0.0) or 1.0
+    return tuple(Level(price, side, strength * unit, min(1.0, strength / largest)) for price, side, strength in usable)
+
+
+def _edges(box: Any) -> tuple[float, float, float, float]:
+    return box.left, box.top, box.right, box.bottom
+
+
+def _enlarged(reading: Reading, scale: float) -> Reading:
+    """A reading of a reduced picture, its boxes brought back to the picture's own pixels."""
+    marks = tuple(
+        replace(
+            mark, left=mark.left * scale, top=mark.top * scale, right=mark.right * scale, bottom=mark.bottom * scale
+        )
+        for mark in reading.marks
+    )
+    return replace(reading, words=tuple(word.scaled(1 / scale) for word in reading.words), marks=marks)

@@ -1,0 +1,387 @@
+"""Squeezes that happened: fast moves in which one side's positions were closed, told once they are over.
+
+What belongs here: which move is a squeeze, where it begins and ends, and its figures. What does not: the signals
+that hint at one beforehand (`signals.py`), and what they were worth (`win_rates.py`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+import pandas as pd
+
+from cryptopattern_pipelines.squeeze.grid import (
+    Floats,
+    HourGrid,
+    Truths,
+    Whole,
+    WindowError,
+    epoch_hours,
+    labels,
+    previous,
+    trailing_sum,
+    window,
+)
+from cryptopattern_pipelines.squeeze.paths import price_paths
+from cryptopattern_pipelines.squeeze.volatility import trailing_sigma
+from cryptopattern_pipelines.storage.schemas import SEVERITIES, SIGNALS, SQUEEZE_EVENTS
+
+SNAPSHOT_COLUMNS = ("hour", "symbol", "average_price", "open_interest_base")
+LIQUIDATION_COLUMNS = ("hour", "symbol", "venue", "long_liquidated_usd", "short_liquidated_usd")
+ANALYSIS_COLUMNS = ("hour", "symbol", *(f"{signal}_strength" for signal in SIGNALS))
+
+EVIDENCE = ("open_interest", "liquidations")
+
+# A percentile of fewer hours than a week's says little.
+_FEWEST_LIQUIDATION_HOURS = 168
+
+
+@dataclass(frozen=True)
+class EventSettings:
+    """What makes a move a squeeze. Drops, moves and percentiles are in percent, sigmas those of the move's own hours.
+
+    - `window_hours`: a squeeze runs within hours; forced orders are not spread over days.
+    - `sigma_hours`: thirty days, as the first legs of a crisis would else make its next ones look small.
+    - `sigmas`: on real history some .55 % of all windows pass so many up, and as many down; what follows tells
+      squeezes from the rest.
+    - `least_move_pct`: at 50-fold leverage and .4 % maintenance margin a position is closed by force after 1.6 %;
+      a smaller move forces hardly anyone, however calm the month before was (or when a coin is pegged).
+    - `quiet_hours`: so many hours without another fast one end an event. Hourly open interest comes an hour late,
+      so they also let it be known.
+    - `longest_hours`: of a longer run of fast hours, only these last are told.
+    - `open_interest_drop_pct`: on three of four ordinary spans of seven hours, Binance's falls by less.
+    - `liquidation_percentile`, `liquidation_hours`: against the thirty days before, never absolute USD.
+    - `severity_sigmas`: from which `move_sigmas` on an event is MODERATE, MAJOR, EXTREME. On real history all
+      venues' daily liquidations of that side were among a quarter's highest tenth for 52, 71, 85 and 94 % of each.
+    """
+
+    window_hours: tuple[int, ...] = (1, 2, 4)
+    sigma_hours: int = 720
+    sigmas: float = 3.5
+    least_move_pct: float = 1.5
+    quiet_hours: int = 4
+    longest_hours: int = 48
+    open_interest_drop_pct: float = 2.0
+    liquidation_percentile: float = 95.0
+    liquidation_hours: int = 720
+    severity_sigmas: tuple[float, float, float] = (5.0, 7.0, 10.0)
+
+    def __post_init__(self) -> None:
+        if self.quiet_hours < max(self.window_hours) - 1:
+            raise ValueError(
+                f"quiet_hours {self.quiet_hours} is too short for windows of {max(self.window_hours)} hours: "
+                "two events of a side could begin in the same hour; take at least the longest window less one"
+            )
+
+    @property
+    def event_lookback(self) -> timedelta:
+        """How long before a window of days an event that is told in it may begin, and one hour for its analyses."""
+        return timedelta(hours=self.quiet_hours + self.longest_hours + max(self.window_hours) + 1)
+
+    @property
+    def snapshots_lookback(self) -> timedelta:
+        """How long before a window of days its snapshots must begin."""
+        # A run's first fast hour has `quiet_hours` without one before it, each with its own window and sigma.
+        hours = self.quiet_hours + max(self.window_hours) + self.sigma_hours + 1
+        return self.event_lookback + timedelta(hours=hours)
+
+    @property
+    def liquidations_lookback(self) -> timedelta:
+        """How long before a window of days its liquidations must begin."""
+        return self.event_lookback + timedelta(hours=self.liquidation_hours)
+
+    @property
+    def lookback(self) -> timedelta:
+        """The longest of the three."""
+        return max(self.snapshots_lookback, self.liquidations_lookback)
+
+
+DEFAULTS = EventSettings()
+
+
+@dataclass(frozen=True)
+class _Side:
+    """A squeeze's type, whose positions it closes, and the sign of its move."""
+
+    squeeze_type: str
+    squeezed: str
+    sign: int
+
+
+_SIDES = (_Side("SHORT_SQUEEZE", "short", 1), _Side("LONG_SQUEEZE", "long", -1))
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """Hours x symbols, NaN where not known; liquidations by the side that was closed."""
+
+    grid: HourGrid
+    close: Floats
+    high: Floats
+    low: Floats
+    open_interest: Floats
+    liquidated: dict[str, Floats]
+
+
+@dataclass(frozen=True)
+class _Spans:
+    """Candidates of one side: the row of `start`, of the last fast hour, the column, and the greatest sigmas."""
+
+    start: Whole
+    last: Whole
+    column: Whole
+    sigmas: Floats
+
+
+def squeeze_events(  # noqa: PLR0917 (four tables, a window and the settings)
+    snapshots: pd.DataFrame,
+    candles: pd.DataFrame | None,
+    liquidations: pd.DataFrame,
+    analyses: pd.DataFrame,
+    start: datetime,
+    end: datetime,
+    settings: EventSettings = DEFAULTS,
+) -> pd.DataFrame:
+    """Tell the squeezes that were known to have ended in each day of [start, end).
+
+    Prices are snapshots' `average_price`, that is closes: a wick that is gone by the hour's end begins no event.
+    For each symbol and side (up: SHORT_SQUEEZE, down: LONG_SQUEEZE):
+
+    1. An hour is fast when, over one of `window_hours` that end with it, the price moved by at least
+       `least_move_pct` and `sigmas` x s x sqrt(window), the hour itself by its even share of those sigmas, and it
+       closes beyond all the window's closes before. s is the trailing hourly sigma at the window's beginning, so a
+       move does not dampen its own measure.
+    2. Fast hours with fewer than `quiet_hours` others between them are one event; it is over when the
+       `quiet_hours` after the last fast hour are. It belongs to the day in which they end.
+    3. It starts with its fastest window, the one of the most sigmas: with the hour after that window's close from
+       which the price went (down: its highest, up: its lowest; the last of equals). That close is the trigger
+       price. Slower hours before are the approach and not told. `end` is the end of the last fast hour, the peak
+       the furthest price between: of candles, where they are handed in, else of closes.
+    4. Open interest in coins, where it is known, fell by at least `open_interest_drop_pct` from one hour to a later
+       one, between the hour before the start and the event's being over; and of the squeezed side's liquidations,
+       where a feed has a week of the `liquidation_hours` before, an hour was at their `liquidation_percentile` or
+       above. `evidence` says which of the two were known, and so were conditions.
+
+    Rows from before `start` serve as look-back (`settings.lookback`); more of them, or later ones, change nothing.
+
+    Args:
+        snapshots: EXCHANGE_SNAPSHOTS, at least SNAPSHOT_COLUMNS, for `settings.snapshots_lookback`.
+        candles: MARKET_CANDLES for the peaks, at least `paths.CANDLE_COLUMNS`, for `settings.event_lookback`; None
+            takes the peaks from closes.
+        liquidations: REALISED_LIQUIDATIONS, at least LIQUIDATION_COLUMNS, for `settings.liquidations_lookback`; a
+            venue `all` stands for all venues in its hours. An hour without a row is not known.
+        analyses: SQUEEZE_ANALYSES, at least ANALYSIS_COLUMNS, for `settings.event_lookback`.
+        start: midnight at which the first day begins, UTC.
+        end: midnight at which the last day ends, UTC.
+        settings: thresholds and lengths.
+
+    Returns:
+        SQUEEZE_EVENTS, sorted by day, symbol and start.
+
+    Raises:
+        WindowError: start or end is not midnight UTC, or end is not after start.
+    """
+    first, last = window(start, end)
+    for time, hour in ((start, first), (end, last)):
+        if hour % 24:
+            raise WindowError(f"{time} is not midnight UTC: events are told for whole days")
+    facts = _facts(snapshots, candles, liquidations, first - settings.lookback // timedelta(hours=1), last, settings)
+    first_row = first - facts.grid.first
+    parts = [_events(facts, side, first_row, settings) for side in _SIDES]
+    frame = pd.concat(parts, ignore_index=True)
+    if frame.empty:
+        return SQUEEZE_EVENTS.empty()
+    frame["signals_before"] = _signals_before(facts.grid, analyses, frame)
+    return SQUEEZE_EVENTS.conform(frame.sort_values(["day", "symbol", "started_at"], ignore_index=True))
+
+
+def _facts(  # noqa: PLR0917 (three tables, a window and the settings)
+    snapshots: pd.DataFrame,
+    candles: pd.DataFrame | None,
+    liquidations: pd.DataFrame,
+    first: int,
+    last: int,
+    settings: EventSettings,
+) -> _Facts:
+    """Lay out what is known of the hours in [first, last)."""
+    hours = epoch_hours(snapshots["hour"])
+    inside = (hours >= first) & (hours < last)
+    rows = snapshots[inside]
+    grid = HourGrid(first, last - first, tuple(sorted(rows["symbol"].unique())))
+    cells = grid.cells(hours[inside], rows["symbol"])
+    close, open_interest = (
+        grid.spread(cells, rows[name].to_numpy(dtype=np.float64), np.nan)
+        for name in ("average_price", "open_interest_base")
+    )
+    high, low = close, close
+    if candles is not None:
+        paths = price_paths(candles, first, last)
+        columns = pd.Index(paths.grid.symbols).get_indexer(pd.Index(grid.symbols))
+        # A symbol without candles has column -1, and takes the column of none that is put last.
+        none = np.full((grid.length, 1), np.nan)
+        high = np.fmax(close, np.hstack([paths.high, none])[:, columns])
+        low = np.fmin(close, np.hstack([paths.low, none])[:, columns])
+    return _Facts(grid, close, high, low, open_interest, _liquidated(grid, liquidations))
+
+
+def _liquidated(grid: HourGrid, liquidations: pd.DataFrame) -> dict[str, Floats]:
+    """USD liquidated of each side in each hour, of all venues; NaN where no venue has a row."""
+    # Sorted, because a sum of floats depends on the order of its terms.
+    rows = liquidations.sort_values(["hour", "symbol", "venue"], kind="stable")
+    cells = grid.cells(epoch_hours(rows["hour"]), rows["symbol"])
+    whole_market = (rows["venue"] == "all").to_numpy(dtype=bool)
+    size = grid.length * len(grid.symbols)
+    covered = np.zeros(size + 1, dtype=bool)
+    covered[cells[whole_market]] = True
+    counted = (cells >= 0) & (whole_market | ~covered[cells])
+    known = np.bincount(cells[counted], minlength=size) > 0
+    sums = {
+        side: np.bincount(cells[counted], rows[f"{side}_liquidated_usd"].to_numpy(dtype=np.float64)[counted], size)
+        for side in ("long", "short")
+    }
+    return {side: np.where(known, usd, np.nan).reshape(grid.shape) for side, usd in sums.items()}
+
+
+def _events(facts: _Facts, side: _Side, first_row: int, settings: EventSettings) -> pd.DataFrame:
+    """The rows of one side that are known from `first_row` on, without their signals."""
+    spans = _spans(facts.close, side, first_row, settings)
+    drop, coins_closed = _open_interest_drop(facts.open_interest, spans, settings)
+    liquidated, percentile = _liquidations(facts.liquidated[side.squeezed], spans, settings)
+    known = np.stack([np.isfinite(drop), np.isfinite(percentile)], axis=1)
+    held = np.stack([drop >= settings.open_interest_drop_pct, percentile >= settings.liquidation_percentile], axis=1)
+    squeezed = (held | ~known).all(axis=1)
+
+    furthest = side.sign * (facts.high if side.sign > 0 else facts.low)
+    peak, peak_price = _greatest(furthest, spans.start, spans.last, spans.column)
+    peak_price *= side.sign
+    trigger = facts.close[spans.start - 1, spans.column]
+    grid, known_row = facts.grid, spans.last + settings.quiet_hours
+    frame = pd.DataFrame(
+        {
+            "day": grid.times(known_row).dt.floor("D"),
+            "symbol": grid.names(spans.column),
+            "squeeze_type": side.squeeze_type,
+            "started_at": grid.times(spans.start),
+            "peaked_at": grid.times(peak),
+            "ended_at": grid.times(spans.last + 1),
+            "known_at": grid.times(known_row + 1),
+            "trigger_price": trigger,
+            "peak_price": peak_price,
+            "move_pct": 100 * (peak_price / trigger - 1),
+            "move_sigmas": spans.sigmas,
+            "open_interest_drop_pct": drop,
+            "liquidated_usd": liquidated,
+            "liquidated_percentile": percentile,
+            "liquidated_proxy_usd": coins_closed * trigger,
+            "severity": labels(SEVERITIES, np.digitize(spans.sigmas, settings.severity_sigmas)),
+            "evidence": _joined(EVIDENCE, known),
+        }
+    )
+    return frame[squeezed]
+
+
+def _spans(close: Floats, side: _Side, first_row: int, settings: EventSettings) -> _Spans:
+    """The moves of one side that are over, and known to be, in `first_row` or later."""
+    beyond = side.sign * np.log(close)
+    hourly = trailing_sigma(close, settings.sigma_hours)
+    least_move = side.sign * np.log1p(side.sign * settings.least_move_pct / 100)
+    last_hour = beyond - previous(beyond, 1)
+    greatest = np.full(close.shape, -np.inf)
+    hours_of_greatest = np.zeros(close.shape, dtype=np.int64)
+    for hours in settings.window_hours:
+        move = beyond - previous(beyond, hours)
+        sigma = previous(hourly, hours) * np.sqrt(hours)
+        furthest_before = np.fmax.reduce([previous(beyond, lag) for lag in range(1, hours + 1)])
+        # Comparisons with an unknown price or sigma are false.
+        passed = (
+            (move >= settings.sigmas * sigma)
+            & (move >= least_move)
+            & (last_hour >= settings.sigmas * sigma / hours)
+            & (beyond > furthest_before)
+        )
+        sigmas = np.where(passed, move / sigma, -np.inf)
+        hours_of_greatest[sigmas > greatest] = hours
+        greatest = np.maximum(greatest, sigmas)
+    fast = hours_of_greatest > 0
+
+    quiet = settings.quiet_hours
+    none = np.zeros((quiet, fast.shape[1]), dtype=bool)
+    before = trailing_sum(np.vstack([none, fast]).astype(np.int64), quiet)[quiet - 1 : -1]
+    after = trailing_sum(np.vstack([fast, none]).astype(np.int64), quiet)[quiet:]
+    over = fast & (after == 0)
+    over[: first_row - quiet] = False
+    over[len(close) - quiet :] = False
+    rows = np.arange(len(close))[:, None]
+    newest_head = np.maximum.accumulate(np.where(fast & (before == 0), rows, -1), axis=0)
+    next_fast = np.minimum.accumulate(np.where(fast, rows, len(close))[::-1], axis=0)[::-1]
+
+    last, column = np.nonzero(over)
+    oldest = last - settings.longest_hours + 1
+    head = newest_head[last, column]
+    head = np.where(head < oldest, next_fast[oldest, column], head)
+    fastest, sigmas = _greatest(greatest, head, last, column)
+    window_begins = fastest - hours_of_greatest[fastest, column]
+    # Turned round in time, the first of equals is the last.
+    turned, _ = _greatest(-beyond[::-1], len(close) - fastest, len(close) - 1 - window_begins, column)
+    return _Spans(len(close) - turned, last, column, sigmas)
+
+
+def _greatest(values: Floats, first: Whole, last: Whole, column: Whole) -> tuple[Whole, Floats]:
+    """The row, the first of equals, and the value of the greatest between two rows, both included."""
+    row, greatest = first.copy(), values[first, column]
+    for step in range(1, int((last - first).max(initial=0)) + 1):
+        at = np.minimum(first + step, last)
+        value = values[at, column]
+        greater = (value > greatest) | (np.isnan(greatest) & ~np.isnan(value))
+        row[greater], greatest[greater] = at[greater], value[greater]
+    return row, greatest
+
+
+def _open_interest_drop(open_interest: Floats, spans: _Spans, settings: EventSettings) -> tuple[Floats, Floats]:
+    """Percent and coins of open interest's greatest fall from one hour to a later one; NaN without two known hours."""
+    first, last = spans.start - 1, spans.last + settings.quiet_hours
+    highest = open_interest[first, spans.column]
+    share, coins = np.full((2, len(first)), np.nan)
+    for step in range(1, int((last - first).max(initial=0)) + 1):
+        now = open_interest[np.minimum(first + step, last), spans.column]
+        fallen = np.where(first + step <= last, highest - now, np.nan)
+        fallen_share = fallen / np.where(highest > 0, highest, np.nan)
+        greater = (fallen_share > share) | (np.isnan(share) & ~np.isnan(fallen_share))
+        share[greater], coins[greater] = fallen_share[greater], fallen[greater]
+        highest = np.fmax(highest, now)
+    return 100 * share, coins
+
+
+def _liquidations(liquidated: Floats, spans: _Spans, settings: EventSettings) -> tuple[Floats, Floats]:
+    """USD liquidated within each span, and the percentile of its greatest hour: the share of hours before below it.
+
+    Either is NaN where no feed has an hour of the span and `_FEWEST_LIQUIDATION_HOURS` before it.
+    """
+    total, below, known = np.zeros((3, len(spans.start)))
+    for step in range(int((spans.last - spans.start).max(initial=-1)) + 1):
+        usd = liquidated[np.minimum(spans.start + step, spans.last), spans.column]
+        total += np.where((spans.start + step <= spans.last) & ~np.isnan(usd), usd, 0.0)
+    _, greatest = _greatest(liquidated, spans.start, spans.last, spans.column)
+    for lag in range(1, settings.liquidation_hours + 1 if np.isfinite(greatest).any() else 0):
+        usd = liquidated[spans.start - lag, spans.column]
+        below += usd < greatest
+        known += ~np.isnan(usd)
+    enough = np.isfinite(greatest) & (known >= _FEWEST_LIQUIDATION_HOURS)
+    percentile = np.where(enough, 100 * below, np.nan) / np.where(enough, known, 1)
+    return np.where(enough, total, np.nan), percentile
+
+
+def _signals_before(grid: HourGrid, analyses: pd.DataFrame, events: pd.DataFrame) -> pd.Series:
+    """Names of the signals that stood in the hour before each start; missing where that hour has no analysis."""
+    row_of = grid.spread(grid.cells(epoch_hours(analyses["hour"]), analyses["symbol"]), np.arange(len(analyses)), -1)
+    at = row_of.ravel()[grid.cells(epoch_hours(events["started_at"]) - 1, events["symbol"])]
+    strengths = analyses[[f"{signal}_strength" for signal in SIGNALS]].to_numpy(dtype=np.float64)
+    standing = np.vstack([np.isfinite(strengths), np.zeros((1, len(SIGNALS)), dtype=bool)])[at]
+    return _joined(SIGNALS, standing).where(at >= 0)
+
+
+def _joined(names: Sequence[str], present: Truths) -> pd.Series:
+    """For each row of `present` (rows x names) the names that are, comma between; empty text for none."""
+    texts = [",".join(name for place, name in enumerate(names) if code >> place & 1) for code in range(2 ** len(names))]
+    return labels(texts, present @ (1 << np.arange(len(names))))

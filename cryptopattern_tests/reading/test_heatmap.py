@@ -1,0 +1,104 @@
+"""Heatmaps drawn with known bands are read back; labelled screenshots where they are at hand."""
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw, ImageFont
+
+from cryptopattern_pipelines.reading.heatmap import PALETTES, read_heatmap
+from cryptopattern_pipelines.reading.ocr import default_engine
+from cryptopattern_pipelines.reading.picture import load_picture
+
+LEFT, TOP, RIGHT, BOTTOM = 120, 80, 1080, 680
+LOW, HIGH = 60_000.0, 72_000.0
+BANDS = {61_500.0: 1.0, 63_300.0: 0.75, 66_900.0: 0.6, 68_700.0: 0.9, 70_500.0: 0.5}
+
+
+def colour(palette: str, place: float) -> tuple[int, ...]:
+    stops = np.array([[int(stop[i : i + 2], 16) for i in (0, 2, 4)] for stop in PALETTES[palette]], dtype=float)
+    at = place * (len(stops) - 1)
+    return tuple(round(np.interp(at, np.arange(len(stops)), stops[:, i])) for i in range(3))
+
+
+def row_of(price: float) -> float:
+    return TOP + (HIGH - price) / (HIGH - LOW) * (BOTTOM - TOP)
+
+
+def drawn(palette: str, page: tuple[int, int, int], ink: tuple[int, int, int], tag: str = "") -> np.ndarray:
+    image = Image.new("RGB", (1200, 760), page)
+    draw = ImageDraw.Draw(image)
+    font = ImageFont.load_default(size=15)
+    draw.rectangle((LEFT, TOP, RIGHT - 1, BOTTOM - 1), fill=colour(palette, 0.0))
+    random = np.random.default_rng(7)
+    for row in range(TOP, BOTTOM, 6):
+        draw.rectangle(
+            (int(random.integers(LEFT, RIGHT - 200)), row, RIGHT - 1, row + 5),
+            fill=colour(palette, random.uniform(0, 0.2)),
+        )
+    for price, place in BANDS.items():
+        row = round(row_of(price))
+        draw.rectangle((LEFT + 300, row - 3, RIGHT - 1, row + 2), fill=colour(palette, place))
+    for price in range(60_000, 72_001, 2_000):
+        draw.text((RIGHT + 12, row_of(price)), str(price), fill=ink, font=font, anchor="lm")
+    if tag:
+        row = round(row_of(65_000))
+        draw.rectangle((RIGHT + 6, row - 11, RIGHT + 80, row + 11), fill=(230, 60, 75))
+        draw.text((RIGHT + 12, row), tag, fill=(255, 255, 255), font=font, anchor="lm")
+    return np.array(image)
+
+
+@pytest.mark.parametrize("palette", ["viridis", "magma", "cividis", "blue"])
+@pytest.mark.parametrize("dark", [True, False])
+def test_the_bands_are_read_back_as_prices_in_their_order(palette: str, dark: bool) -> None:
+    page, ink = ((24, 26, 32), (150, 155, 165)) if dark else ((255, 255, 255), (90, 95, 105))
+    read = read_heatmap(drawn(palette, page, ink), [], default_engine())
+    assert read.error is None
+    assert read.palette == palette
+    strongest = sorted(BANDS, key=lambda price: -BANDS[price])
+    for level, price in zip(read.levels[:5], strongest, strict=True):
+        assert level.price == pytest.approx(price, abs=0.005 * (HIGH - LOW))
+        assert level.strength == pytest.approx(BANDS[price], abs=0.03)
+        assert level.side is None
+
+
+def test_the_tag_beside_the_axis_is_the_current_price_and_gives_the_levels_their_sides() -> None:
+    read = read_heatmap(drawn("viridis", (24, 26, 32), (150, 155, 165), tag="65043.5"), [], default_engine())
+    assert read.current_price == 65043.5
+    assert {level.side for level in read.levels if level.price < 65_000} == {"long"}
+    assert {level.side for level in read.levels if level.price > 65_100} == {"short"}
+
+
+def test_a_blurred_plot_has_no_levels_and_says_so() -> None:
+    picture = drawn("viridis", (255, 255, 255), (90, 95, 105))
+    picture[:, :] = cv2.GaussianBlur(picture, (0, 0), 14)
+    read = read_heatmap(picture, [], default_engine())
+    assert read.levels == ()
+    assert read.error is not None
+    assert "not loaded" in read.error
+
+
+def test_without_price_labels_there_are_no_levels() -> None:
+    picture = drawn("viridis", (24, 26, 32), (150, 155, 165))
+    picture[:, RIGHT + 2 :] = (24, 26, 32)
+    read = read_heatmap(picture, [], default_engine())
+    assert read.levels == ()
+    assert read.error is not None
+    assert "labels" in read.error
+
+
+def test_labelled_heatmaps(shared: Path) -> None:
+    folder = shared / "screenshots" / "varied"
+    truths = [json.loads(line) for line in (folder / "truth.jsonl").read_text().splitlines()]
+    hits = of = 0
+    for truth in [t for t in truths if t["image_type"] == "price_chart_heatmap" and t["levels"]]:
+        read = read_heatmap(load_picture(folder / truth["file"]).pixels, [], default_engine())
+        reach = 0.005 * (truth["price_range"][1] - truth["price_range"][0])
+        off = [min((abs(level.price - w["price"]) for level in read.levels), default=np.inf) for w in truth["levels"]]
+        hits += sum(distance <= reach for distance in off)
+        of += len(off)
+        if read.current_price is not None and truth["current_price"] is not None:
+            assert read.current_price == pytest.approx(truth["current_price"], rel=5e-4), truth["file"]
+    assert hits >= 0.9 * of

@@ -1,0 +1,91 @@
+"""Maps drawn with known bars and lines are read back; labelled screenshots where they are at hand."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw, ImageFont
+
+from cryptopattern_pipelines.reading.liquidation_map import read_map
+from cryptopattern_pipelines.reading.ocr import Word, default_engine
+from cryptopattern_pipelines.reading.picture import load_picture
+
+LEFT, RIGHT, TOP, BASE = 100, 1100, 90, 560
+LOW, HIGH = 90_000, 110_000
+PRICE = 100_400
+PEAKS = {92_000: 380, 96_400: 300, 98_000: 340, 103_200: 420, 107_600: 260}
+
+
+def column_of(price: float) -> float:
+    return LEFT + (price - LOW) / (HIGH - LOW) * (RIGHT - LEFT)
+
+
+def drawn(long_top: int, short_top: int, *, lines: bool = True) -> np.ndarray:
+    image = Image.new("RGB", (1200, 680), (255, 255, 255))
+    draw = ImageDraw.Draw(image)
+    font = ImageFont.load_default(size=15)
+    random = np.random.default_rng(3)
+    for price in range(LOW, HIGH + 1, 200):
+        x, height = round(column_of(price)), PEAKS.get(price, int(random.integers(10, 90)))
+        draw.rectangle((x - 2, BASE - height, x + 2, BASE - 1), fill=(255, 165, 60))
+        draw.rectangle((x - 2, BASE - height // 3, x + 2, BASE - 1), fill=(80, 130, 240))
+    now = column_of(PRICE)
+    if lines:
+        for end, top, ink in ((LEFT, long_top, (242, 54, 69)), (RIGHT, short_top, (34, 171, 148))):
+            draw.line(
+                [(end, BASE - top), (now + (end - now) * 0.5, BASE - top * 0.6), (now, BASE - 2)], fill=ink, width=2
+            )
+    for price in range(LOW, HIGH + 1, 2_000):
+        draw.text((column_of(price), BASE + 18), str(price), fill=(60, 60, 70), font=font, anchor="mm")
+    return np.array(image)
+
+
+def test_clusters_and_shares_are_read_back() -> None:
+    words = [Word("Current", 0.9, 520, 60, 60, 14), Word("Price:100400", 0.9, 584, 60, 90, 14)]
+    read = read_map(drawn(300, 100), words, default_engine())
+    assert read.error is None
+    assert read.current_price == PRICE
+    assert read.long_share == pytest.approx(75, abs=1)
+    tallest = sorted(PEAKS, key=lambda price: -PEAKS[price])
+    for level, price in zip(read.levels[:5], tallest, strict=True):
+        assert level.price == pytest.approx(price, abs=0.005 * (HIGH - LOW))
+        assert level.strength == pytest.approx(PEAKS[price] / 420, abs=0.02)
+        assert level.side == ("long" if price < PRICE else "short")
+
+
+def test_a_price_off_the_axis_is_not_the_current_price() -> None:
+    words = [Word("Price:10040", 0.9, 584, 60, 90, 14)]
+    read = read_map(drawn(300, 100), words, default_engine())
+    assert read.current_price is None
+    assert {level.side for level in read.levels} == {None}
+
+
+def test_without_lines_there_is_no_share() -> None:
+    assert read_map(drawn(0, 0, lines=False), [], default_engine()).long_share is None
+
+
+def test_a_page_without_bars_says_so() -> None:
+    read = read_map(np.full((600, 900, 3), 240, np.uint8), [], default_engine())
+    assert read.levels == ()
+    assert read.error is not None
+
+
+def test_labelled_maps(shared: Path) -> None:
+    engine = default_engine()
+    hits, of, off = 0, 0, []
+    for name in ("genuine", "kingfisher-like", "varied"):
+        folder = shared / "screenshots" / name
+        truths = [json.loads(line) for line in (folder / "truth.jsonl").read_text().splitlines()]
+        for truth in [t for t in truths if t["image_type"] == "liquidation_map"]:
+            read = read_map(load_picture(folder / truth["file"]).pixels, [], engine)
+            reach = 0.005 * (truth["price_range"][1] - truth["price_range"][0])
+            for wanted in truth["levels"]:
+                of += 1
+                hits += any(abs(level.price - wanted["price"]) <= reach for level in read.levels)
+            if truth["long_share"] is not None:
+                assert read.long_share is not None, truth["file"]
+                off.append(abs(read.long_share - truth["long_share"]))
+    assert hits >= 0.9 * of
+    assert np.mean(off) <= 0.5
+    assert max(off) <= 1.5
