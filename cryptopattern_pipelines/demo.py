@@ -14,7 +14,7 @@ from rich.table import Table
 
 from cryptopattern_pipelines.automation.partitions import Window
 from cryptopattern_pipelines.local import address
-from cryptopattern_pipelines.reporting import print_analyses, win_rates_table
+from cryptopattern_pipelines.reporting import print_analyses, print_events, win_rates_table
 from cryptopattern_pipelines.resources.database import database_url
 from cryptopattern_pipelines.resources.settings import DATA_VARIABLE, PROJECT, Settings, load_settings
 from cryptopattern_pipelines.storage import postgres, schemas
@@ -25,6 +25,7 @@ SAMPLES = PROJECT / "data" / "samples"
 WINDOW = Window(datetime(2024, 11, 1, tzinfo=UTC), datetime(2025, 1, 30, tzinfo=UTC))
 _HOUR = timedelta(hours=1)
 _DAY = timedelta(days=1)
+_EVENTS = 5
 
 
 class DemoError(click.ClickException):
@@ -74,6 +75,8 @@ def report(demo: Settings, console: Console) -> None:
     rates = rows(schemas.WIN_RATES, WINDOW.end - _DAY)
     console.print()
     print_analyses(console, rows(schemas.SQUEEZE_ANALYSES, WINDOW.end - _HOUR), rates)
+    console.print()
+    print_events(console, rows(schemas.SQUEEZE_EVENTS, WINDOW.end - 30 * _DAY).tail(_EVENTS))
     console.print()
     console.print(win_rates_table(rates))
     home = demo.data.relative_to(PROJECT) if demo.data.is_relative_to(PROJECT) else demo.data

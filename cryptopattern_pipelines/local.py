@@ -2,10 +2,10 @@
 
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -56,7 +56,7 @@ def start_ui(settings: Settings) -> bool:
     if _answers("127.0.0.1", settings.port):
         raise LocalError(f"port {settings.port} is in use: stop what uses it, or set CRYPTOPATTERN_PORT to another one")
     log = settings.data / "ui.log"
-    program = Path(shutil.which("dg") or "dg")
+    program = Path(sys.executable).with_name("dg")  # of this environment, activated or not
     with log.open("wb") as output:
         leader = subprocess.Popen(
             [program, "dev", "--host", "127.0.0.1", "--port", str(settings.port)],

@@ -33,13 +33,26 @@ def print_analyses(console: Console, analyses: pd.DataFrame, rates: pd.DataFrame
         if not pd.isna(row.long_pct):
             shares = f"liquidations long {row.long_pct:.1f}, short {row.short_pct:.1f} %, by {row.dominance_source}"
             console.print(f"         {shares}", highlight=False, soft_wrap=True)
-        if side is not None and (row.symbol, side) in day.index:
+        # A score of 0 claims nothing, and counts in no rate.
+        if row.probability > 0 and (row.symbol, side) in day.index:
             console.print(
                 f"         {side} in 24h: {_rate(day.loc[(row.symbol, side)])}", highlight=False, soft_wrap=True
             )
     console.print(
         "[dim]  score: the guide's heuristic, 0 to 100, no probability; what it was worth stands beside it[/]"
     )
+
+
+def print_events(console: Console, events: pd.DataFrame) -> None:
+    """SQUEEZE_EVENTS, the latest first."""
+    console.print("[bold]Squeezes that happened, the last of them[/]")
+    for row in events.sort_values("started_at", ascending=False).itertuples():
+        drop = "" if pd.isna(row.open_interest_drop_pct) else f", open interest -{row.open_interest_drop_pct:.1f} %"
+        console.print(
+            f"  {row.symbol:<6} {row.squeeze_type:<13} from {row.started_at:%Y-%m-%d %H:%M} UTC: price "
+            f"{row.move_pct:+.1f} %{drop}, {row.severity}",
+            highlight=False, soft_wrap=True,
+        )  # fmt: skip
 
 
 def win_rates_table(rates: pd.DataFrame) -> Table:

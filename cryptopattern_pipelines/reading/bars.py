@@ -91,19 +91,22 @@ def _at_one_pitch(rows: Sequence[tuple[int, int]]) -> bool:
     return gap >= 3 and bool(np.all(np.abs(steps - np.round(steps)) < 0.2))
 
 
+def sides_of(picture: np.ndarray) -> list[np.ndarray]:
+    """1 where a pixel has the longs' colour, and 1 where it has the shorts', as the module's head says; uint8."""
+    red, green, blue = cv2.split(picture)
+    strong = cv2.subtract(cv2.max(cv2.max(red, green), blue), cv2.min(cv2.min(red, green), blue)) > 50
+    return [(strong & (cv2.subtract(*pair) > 12)).astype(np.uint8) for pair in ((green, red), (red, green))]
+
+
 def find_share_bar(picture: np.ndarray) -> BarTable | None:
     """The one flat bar of two colours that shows both shares, None where there is none.
 
     It may be short, but it is a rectangle: its ends and its boundary are the same over all of its rows.
     """
-    colour = picture.astype(np.int16)
-    green = colour[..., 1] - colour[..., 0]
-    strong = colour.max(axis=2) - colour.min(axis=2) > 50
+    sides = sides_of(picture)
+    strong = sides[0] | sides[1]
     bridge = np.ones((1, max(9, picture.shape[1] // 60)), np.uint8)
-    sides = [
-        cv2.morphologyEx(side.astype(np.uint8), cv2.MORPH_CLOSE, bridge)
-        for side in (strong & (green > 12), strong & (green < -12))
-    ]
+    sides = [cv2.morphologyEx(side, cv2.MORPH_CLOSE, bridge) for side in sides]
     rows: list[tuple[int, int, int, int]] = []  # row, left end, boundary, right end
     for y in np.flatnonzero((sides[0].sum(axis=1) > 3) & (sides[1].sum(axis=1) > 3)).tolist():
         shorts = runs_of(sides[1][y])

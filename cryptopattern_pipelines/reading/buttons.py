@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from cryptopattern_pipelines.reading.classify import Title, market_of, text_lines
+from cryptopattern_pipelines.reading.classify import TextLine, Title, market_of, text_lines
 from cryptopattern_pipelines.reading.ocr import Engine, Word
 
 _SPAN = re.compile(r"([1lIiTt]|\d{1,3})\s?(hours?|days?|weeks?|months?|years?|[hHdDwWyY])(?:\s?[vVyY]|\s\d)?")
@@ -70,10 +70,19 @@ def read_header(picture: np.ndarray, title: Title, words: Sequence[Word], engine
         spans = [pair for pair in spans if sum(_alike(pair[0], other) for other, _ in spans) == 1]
     if len(spans) == 1:
         return Header(spans[0][1], symbol, venue)
-    alone = [
-        line.text for line in text_lines(words, gap=0.9) if first <= line.top < last and _SPAN.fullmatch(line.text)
-    ]
-    return Header(parse_span(alone[0]) if len(alone) == 1 and not spans else None, symbol, venue)
+    lines = [line for line in text_lines(words, gap=0.9) if first <= line.top < last]
+    alone = [line for line in lines if _SPAN.fullmatch(line.text)]
+    if spans or len(alone) != 1 or any(_is_button_beside(line, alone[0]) for line in lines):
+        return Header(None, symbol, venue)
+    return Header(parse_span(alone[0].text), symbol, venue)
+
+
+def _is_button_beside(line: TextLine, span: TextLine) -> bool:
+    """Whether a short text stands in the row of a span: another button, maybe the chosen one, that wasn't read."""
+    level = abs(line.top + line.bottom - span.top - span.bottom) <= max(line.height, span.height)
+    apart = max(line.left - span.right, span.left - line.right)
+    short = len(line.text) <= 10 and any(letter.isdigit() for letter in line.text)
+    return line is not span and level and apart < 8 * span.height and short
 
 
 def _alike(one: _Box, other: _Box) -> bool:

@@ -6,6 +6,8 @@ What belongs here: lines of text and titles. What does not: what is drawn (`bars
 A title counts where it is all that its line says: articles, menus and banners that speak of heatmaps do not.
 """
 
+import difflib
+import functools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -47,6 +49,13 @@ _LABELS = re.compile(
     r"|fear & greed(?: index)?)$",
     re.IGNORECASE,
 )
+
+
+# Words of titles; one that is read with a letter or two wrong is set right before titles are looked for.
+_VOCABULARY = (
+    "Liquidation", "Liquidations", "Distribution", "Heatmap", "Leverage", "Exchange", "Optical", "Market", "Metrics",
+    "Dashboard", "Overview", "Kingfisher", "Derivatives", "continuous",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -158,7 +167,21 @@ def _titles_at(lines: Sequence[TextLine], index: int) -> list[Title]:
     return [title for title in found if title is not None][-1:]
 
 
+def _spelled(text: str) -> str:
+    """A line with misread words of titles set right."""
+    return re.sub(r"[A-Za-z]{6,}", lambda match: _spelled_word(match[0]), text)
+
+
+@functools.lru_cache(4096)
+def _spelled_word(word: str) -> str:
+    near = difflib.get_close_matches(word.lower(), [known.lower() for known in _VOCABULARY], n=1, cutoff=0.8)
+    if not near or near[0] == word.lower():
+        return word
+    return next(known for known in _VOCABULARY if known.lower() == near[0])
+
+
 def _title(text: str, line: TextLine) -> Title | None:
+    text = _spelled(text)
     box = (line.left, line.top, line.right, line.bottom)
     leverage = _leverage(text)
     plain = re.sub(r"^[^A-Za-z0-9]+|[^A-Za-z0-9)%]+$", "", text)

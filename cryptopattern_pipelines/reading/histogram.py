@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cryptopattern_pipelines.reading.axes import Number, fit_axis, parse_number, writes_decimal_comma
-from cryptopattern_pipelines.reading.bars import BarTable, find_share_bar
+from cryptopattern_pipelines.reading.bars import BarTable, find_share_bar, sides_of
 from cryptopattern_pipelines.reading.classify import TextLine, text_lines
 from cryptopattern_pipelines.reading.distribution import Method, ShareReading, ink_of_text
 from cryptopattern_pipelines.reading.liquidation_map import read_map
@@ -25,7 +25,6 @@ _SHARES = (
     re.compile(rf"(?<![\d.,]){_NUMBER}\s?\S?\s?\w?hor\w{{0,3}}\b", re.IGNORECASE),
 )
 _PRICE = re.compile(r"c\w{3,6}t\s?pri\w{1,3}\W{0,3}(?P<number>[\d.,]*\d)", re.IGNORECASE)
-_STRONG = 60  # least difference of a bar's channels
 
 
 @dataclass(frozen=True)
@@ -122,11 +121,8 @@ def _with_text(part: np.ndarray) -> np.ndarray:
 
 def _long_area(picture: np.ndarray) -> float | None:
     """Percent of the bars' area that has the longs' colour, None where there is too little of both."""
-    colour = picture.astype(np.int16)
-    green = colour[..., 1] - colour[..., 0]
-    strong = colour.max(axis=2) - colour.min(axis=2) > _STRONG
-    longs, shorts = (int(np.count_nonzero(strong & side)) for side in (green > 20, green < -20))
-    return 100 * longs / (longs + shorts) if longs + shorts > 0.01 * green.size else None
+    longs, shorts = (int(np.count_nonzero(side)) for side in sides_of(picture))
+    return 100 * longs / (longs + shorts) if longs + shorts > 0.01 * picture[..., 0].size else None
 
 
 def _current_price(picture: np.ndarray, lines: Sequence[TextLine], engine: Engine, decimal_comma: bool) -> float | None:
@@ -137,8 +133,9 @@ def _current_price(picture: np.ndarray, lines: Sequence[TextLine], engine: Engin
     axis = _price_range(picture, lines, engine, decimal_comma)
     for texts in _price_texts(picture, lines, engine):
         said = [value for text in texts for value in _meant(text, axis, decimal_comma)]
-        if said:
-            return max(said, key=lambda value: (said.count(value), -said.index(value)))
+        best = max(said, key=lambda value: (said.count(value), -said.index(value)), default=None)
+        if best is not None and (axis is not None or said.count(best) > 1):
+            return best
     return None
 
 

@@ -6,6 +6,7 @@ what stands on the picture.
 
 import io
 import re
+import warnings
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path, PurePath
@@ -100,10 +101,12 @@ def load_picture(source: bytes | Path, max_bytes: int = MAX_BYTES, max_pixels: i
         raise FileTooLarge(too_large(size, max_bytes))
     data = source if isinstance(source, bytes) else source.read_bytes()
     try:
-        image = Image.open(io.BytesIO(data), formats=["PNG", "JPEG", "WEBP", "GIF", "BMP"])
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            image = Image.open(io.BytesIO(data), formats=["PNG", "JPEG", "WEBP", "GIF", "BMP"])
     except UnidentifiedImageError:
         raise NotAPicture("not a PNG, JPEG, WebP, GIF or BMP picture") from None
-    except Image.DecompressionBombError as error:
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise TooManyPixels(f"decompression bomb: {error}") from None
     except _BROKEN as error:
         raise TruncatedPicture(f"broken picture header: {error}") from None

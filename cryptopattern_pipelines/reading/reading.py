@@ -17,6 +17,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from cryptopattern_pipelines.reading.axes import Box
 from cryptopattern_pipelines.reading.bars import BarTable, find_bars
 from cryptopattern_pipelines.reading.buttons import read_header
 from cryptopattern_pipelines.reading.classify import Title, classify, market_of, symbol_near, text_lines
@@ -33,6 +34,7 @@ from cryptopattern_pipelines.reading.workers import map_isolated
 READER_VERSION = "1"
 
 _MOST_PIXELS = 5_000_000  # larger pictures are read at a smaller scale
+_SMALL = 800_000  # pixels: pictures re-sent so small that their title may need enlarging further
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp")
 _LEAST_SIDE = 48  # pixels: no chart is smaller
 
@@ -178,9 +180,16 @@ def read_pixels(picture: np.ndarray, engine: Engine) -> Reading:
         if reading is not None:
             return reading
     words = engine.words(picture, scale=_word_scale(height * width))
-    title = classify(words) or classify(_words_at_top(picture, engine))
+    title = classify(words)
+    if title is None and height * width < _SMALL:
+        title = classify(engine.words(picture, scale=3))
     if title is None:
-        return _untitled(picture, words, engine)
+        plot = find_plot(picture)
+        if plot is None or not plot.sharp:
+            return _unknown(words, "no title of a chart that is read")
+        title = classify(_words_at_top(picture, engine))
+        if title is None:
+            return _untitled(picture, plot.box, plot.palette, words, engine)
     header = read_header(picture, title, words, engine)
     symbol = title.symbol or header.symbol or symbol_near(picture, title, engine)
     title = replace(
@@ -331,21 +340,20 @@ _read_as = {
 }
 
 
-def _untitled(picture: np.ndarray, words: Sequence[Word], engine: Engine) -> Reading:
+def _untitled(picture: np.ndarray, plot: Box, palette: str, words: Sequence[Word], engine: Engine) -> Reading:
     """A picture without a title that can be read: a heatmap if it has bands on a price axis and looks like none else.
 
     viridis is a safe sign of one; other palettes need the legend's words.
     """
-    plot = find_plot(picture)
-    share = 0.0 if plot is None else plot.box.width * plot.box.height / picture[..., 0].size
-    if plot is None or not plot.sharp or share < 0.1 or (plot.palette != "viridis" and not _speaks_of_leverage(words)):
+    share = plot.width * plot.height / picture[..., 0].size
+    if share < 0.1 or (palette != "viridis" and not _speaks_of_leverage(words)):
         return _unknown(words, "no title of a chart that is read")
     chart = read_heatmap(picture, words, engine)
     if len(chart.levels) < 5:
         return _unknown(words, "no title of a chart that is read")
-    above = [line for line in text_lines(words) if line.bottom < plot.box.top + 0.1 * plot.box.height]
+    above = [line for line in text_lines(words) if line.bottom < plot.top + 0.1 * plot.height]
     named = [(line.height, line, market) for line in above if (market := _market_at_start(line.text))]
-    title = Title("price_chart_heatmap", 0.7, f"bands in {plot.palette} on a price axis, no title", strong=False)
+    title = Title("price_chart_heatmap", 0.7, f"bands in {palette} on a price axis, no title", strong=False)
     if named:
         _, line, (symbol, venue, text) = max(named, key=lambda name: name[0])
         box = (line.left, line.top, line.right, line.bottom)
