@@ -201,7 +201,8 @@ def _symbols(picture: np.ndarray, table: BarTable, engine: Engine) -> list[Word 
         lines = (engine.stacked if stacked else engine.lines)(crops, whitelist=whitelist)
         for row, top, line in zip(open_rows, tops, lines, strict=True):
             read[row].append(_moved(line, 0, top))
-        unit = unit or _width_unit(lines, widths)
+        if len(open_rows) == len(read):
+            unit = _width_unit(lines, widths)
         for row in open_rows:
             chosen[row] = _agreed(read[row], widths[row], unit)
         open_rows = [row for row in open_rows if chosen[row] is None]

@@ -26,7 +26,8 @@ def ocr_outputs(pictures: pd.DataFrame, readings: Mapping[str, Reading]) -> pd.D
             place = count[line] = count.get(line, -1) + 1
             rows.append(
                 {"hour": key.hour, "sha256": key.sha256, "line": line, "word": place, "text": word.text}
-                | {name: getattr(word, name) for name in ("confidence", "left", "top", "width", "height")}
+                | {"confidence": word.confidence}
+                | {f"box_{side}": getattr(word, side) for side in ("left", "top", "width", "height")}
             )
     return schemas.OCR_OUTPUTS.conform(rows)
 

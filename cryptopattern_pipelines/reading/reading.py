@@ -181,7 +181,7 @@ def read_pixels(picture: np.ndarray, engine: Engine) -> Reading:
             return reading
     words = engine.words(picture, scale=_word_scale(height * width))
     title = classify(words)
-    if title is None and height * width < _SMALL:
+    if title is None and height * width < _SMALL and sum(word.confidence > 0.6 for word in words) > 2:
         title = classify(engine.words(picture, scale=3))
     if title is None:
         plot = find_plot(picture)
@@ -275,6 +275,8 @@ def _distribution(picture: np.ndarray, table: BarTable, engine: Engine) -> Readi
 
 
 def _histogram(picture: np.ndarray, title: Title, words: Sequence[Word], engine: Engine) -> Reading:
+    if re.search(r"long\W{0,2}short", title.title or "", re.IGNORECASE):
+        return _reading(title, words, error="the title is of a chart of many symbols, but its bars could not be found")
     chart = read_histogram(picture, words, engine)
     readings = () if chart.reading is None else (replace(chart.reading, symbol=title.symbol),)
     return _reading(title, words, readings=readings, current_price=chart.current_price, error=chart.error)

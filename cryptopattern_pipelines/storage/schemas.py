@@ -260,10 +260,10 @@ OCR_OUTPUTS = TableSchema(
         Column("word", WHOLE, "word in the line, from 0", checks=_not_negative()),
         Column("text", TEXT, "the word"),
         Column("confidence", REAL, "the engine's confidence, fraction", checks=_fraction()),
-        Column("left", WHOLE, "box in the picture's pixels"),
-        Column("top", WHOLE, "box in the picture's pixels"),
-        Column("width", WHOLE, "box in the picture's pixels", checks=_not_negative()),
-        Column("height", WHOLE, "box in the picture's pixels", checks=_not_negative()),
+        Column("box_left", WHOLE, "box in the picture's pixels"),
+        Column("box_top", WHOLE, "box in the picture's pixels"),
+        Column("box_width", WHOLE, "box in the picture's pixels", checks=_not_negative()),
+        Column("box_height", WHOLE, "box in the picture's pixels", checks=_not_negative()),
     ),
 )
 

@@ -510,11 +510,17 @@ def upgrade() -> None:
         sa.Column(
             "confidence", sa.Double(), autoincrement=False, nullable=False, comment="the engine's confidence, fraction"
         ),
-        sa.Column("left", sa.BigInteger(), autoincrement=False, nullable=False, comment="box in the picture's pixels"),
-        sa.Column("top", sa.BigInteger(), autoincrement=False, nullable=False, comment="box in the picture's pixels"),
-        sa.Column("width", sa.BigInteger(), autoincrement=False, nullable=False, comment="box in the picture's pixels"),
         sa.Column(
-            "height", sa.BigInteger(), autoincrement=False, nullable=False, comment="box in the picture's pixels"
+            "box_left", sa.BigInteger(), autoincrement=False, nullable=False, comment="box in the picture's pixels"
+        ),
+        sa.Column(
+            "box_top", sa.BigInteger(), autoincrement=False, nullable=False, comment="box in the picture's pixels"
+        ),
+        sa.Column(
+            "box_width", sa.BigInteger(), autoincrement=False, nullable=False, comment="box in the picture's pixels"
+        ),
+        sa.Column(
+            "box_height", sa.BigInteger(), autoincrement=False, nullable=False, comment="box in the picture's pixels"
         ),
         sa.PrimaryKeyConstraint("hour", "sha256", "line", "word"),
         schema="serving",
