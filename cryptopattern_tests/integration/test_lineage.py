@@ -130,61 +130,60 @@ def test_what_the_sensor_asks_for_is_run_and_moves_a_late_screenshot_in(tmp_path
     assert used.tolist() == [0, 3, 3]
 
 
-class TestRealHistory:
-    """BTC, ETH and SOL around 2024-08-05, with a genuine chart captured in the cascade's hour."""
+# BTC, ETH and SOL around 2024-08-05, with a genuine chart captured in the hour of the cascade's turn.
+CASCADE = Window(datetime(2024, 8, 3, tzinfo=UTC), datetime(2024, 8, 6, tzinfo=UTC))
+ITS_HOUR = datetime(2024, 8, 5, 13, tzinfo=UTC)
 
-    WINDOW = Window(datetime(2024, 8, 3, tzinfo=UTC), datetime(2024, 8, 6, tzinfo=UTC))
-    HOUR = datetime(2024, 8, 5, 13, tzinfo=UTC)
 
-    @pytest.fixture(scope="class")
-    def real(
-        self, shared: Path, tmp_path_factory: pytest.TempPathFactory, module_postgres_url: str
-    ) -> tuple[Installation, Path]:
-        folder = tmp_path_factory.mktemp("real")
-        landing = folder / "landing"
-        landing.mkdir()
-        chart = shared / "screenshots" / "genuine" / "images" / "zmart_1000138400.jpg"
-        shutil.copy(chart, landing / "2024-08-05 13.22.01.jpg")
-        archive = shared / "market" / "archive"
-        installation = Installation.at(folder / "data", module_postgres_url, archive, landing)
-        assert installation.run("hourly", self.WINDOW).success
-        return installation, archive
+@pytest.fixture(scope="module")
+def real(shared: Path, tmp_path_factory: pytest.TempPathFactory, module_postgres_url: str) -> tuple[Installation, Path]:
+    folder = tmp_path_factory.mktemp("real")
+    landing = folder / "landing"
+    landing.mkdir()
+    chart = shared / "screenshots" / "genuine" / "images" / "zmart_1000138400.jpg"
+    shutil.copy(chart, landing / "2024-08-05 13.22.01.jpg")
+    archive = shared / "market" / "archive"
+    installation = Installation.at(folder / "data", module_postgres_url, archive, landing)
+    assert installation.run("hourly", CASCADE).success
+    return installation, archive
 
-    def test_spot_values_are_the_archives(self, real: tuple[Installation, Path]) -> None:
-        installation, archive = real
-        snapshots = installation.rows("exchange_snapshots", self.HOUR, self.HOUR + HOUR).set_index("symbol")
-        btc = snapshots.loc["BTC"]
-        folder = archive / "data" / "futures" / "um"
-        candles = rows_of(folder / "monthly" / "klines" / "BTCUSDT" / "1h" / "BTCUSDT-1h-2024-08.zip")
-        opens = [datetime.fromtimestamp(int(row["open_time"]) / 1000, UTC) for row in candles]
-        at = opens.index(self.HOUR)
-        volumes = [float(row["quote_volume"]) for row in candles]
-        today, day_before = sum(volumes[at - 23 : at + 1]), sum(volumes[at - 47 : at - 23])
-        assert btc["average_price"] == float(candles[at]["close"]) == 51927.7
-        assert btc["volume_change_24h_pct"] == pytest.approx(100 * (today / day_before - 1))
-        assert btc["price_change_24h_pct"] == pytest.approx(
-            100 * (float(candles[at]["close"]) / float(candles[at - 24]["close"]) - 1)
-        )
-        funding = rows_of(folder / "monthly" / "fundingRate" / "BTCUSDT" / "BTCUSDT-fundingRate-2024-08.zip")
-        settled = [r for r in funding if int(r["calc_time"]) < (self.HOUR + HOUR).timestamp() * 1000]
-        assert btc["funding_rate"] == float(settled[-1]["last_funding_rate"])
-        metrics = rows_of(folder / "daily" / "metrics" / "BTCUSDT" / "BTCUSDT-metrics-2024-08-05.zip")
-        # Snapshots are published up to five minutes after their time: 13:55 is the last that 14:00 knows.
-        published = [r for r in metrics if r["create_time"] <= "2024-08-05 13:55:00"]
-        assert btc["open_interest_base"] == float(published[-1]["sum_open_interest"])
 
-    def test_the_genuine_chart_is_read_and_used(self, real: tuple[Installation, Path]) -> None:
-        installation, _ = real
-        readings = installation.rows("liquidation_readings", self.HOUR, self.HOUR + HOUR)
-        assert len(readings) == 30
-        analyses = installation.rows("squeeze_analyses", *self.WINDOW).set_index(["hour", "symbol"])
-        ethereum = analyses.loc[(pd.Timestamp(self.HOUR), "ETH")]
-        # 87.6 % long: LONG_SQUEEZE; the strength is 1.2 x |87.6 - 12.4|.
-        assert ethereum["squeeze_type"] == "LONG_SQUEEZE"
-        assert ethereum["liquidation_dominance_strength"] == pytest.approx(1.2 * 75.2)
-        assert ethereum["dominance_sha256"] == readings["sha256"].iloc[0]
-        before = analyses.loc[(pd.Timestamp(self.HOUR - timedelta(hours=1)), "ETH")]
-        assert pd.isna(before["dominance_sha256"])
+def test_spot_values_are_the_archives(real: tuple[Installation, Path]) -> None:
+    installation, archive = real
+    snapshots = installation.rows("exchange_snapshots", ITS_HOUR, ITS_HOUR + HOUR).set_index("symbol")
+    btc = snapshots.loc["BTC"]
+    folder = archive / "data" / "futures" / "um"
+    candles = rows_of(folder / "monthly" / "klines" / "BTCUSDT" / "1h" / "BTCUSDT-1h-2024-08.zip")
+    opens = [datetime.fromtimestamp(int(row["open_time"]) / 1000, UTC) for row in candles]
+    at = opens.index(ITS_HOUR)
+    volumes = [float(row["quote_volume"]) for row in candles]
+    today, day_before = sum(volumes[at - 23 : at + 1]), sum(volumes[at - 47 : at - 23])
+    assert btc["average_price"] == float(candles[at]["close"]) == 51927.7
+    assert btc["volume_change_24h_pct"] == pytest.approx(100 * (today / day_before - 1))
+    assert btc["price_change_24h_pct"] == pytest.approx(
+        100 * (float(candles[at]["close"]) / float(candles[at - 24]["close"]) - 1)
+    )
+    funding = rows_of(folder / "monthly" / "fundingRate" / "BTCUSDT" / "BTCUSDT-fundingRate-2024-08.zip")
+    settled = [r for r in funding if int(r["calc_time"]) < (ITS_HOUR + HOUR).timestamp() * 1000]
+    assert btc["funding_rate"] == float(settled[-1]["last_funding_rate"])
+    metrics = rows_of(folder / "daily" / "metrics" / "BTCUSDT" / "BTCUSDT-metrics-2024-08-05.zip")
+    # Snapshots are published up to five minutes after their time: 13:55 is the last that 14:00 knows.
+    published = [r for r in metrics if r["create_time"] <= "2024-08-05 13:55:00"]
+    assert btc["open_interest_base"] == float(published[-1]["sum_open_interest"])
+
+
+def test_the_genuine_chart_is_read_and_used(real: tuple[Installation, Path]) -> None:
+    installation, _ = real
+    readings = installation.rows("liquidation_readings", ITS_HOUR, ITS_HOUR + HOUR)
+    assert len(readings) == 30
+    analyses = installation.rows("squeeze_analyses", *CASCADE).set_index(["hour", "symbol"])
+    ethereum = analyses.loc[(pd.Timestamp(ITS_HOUR), "ETH")]
+    # 87.6 % long: LONG_SQUEEZE; the strength is 1.2 x |87.6 - 12.4|.
+    assert ethereum["squeeze_type"] == "LONG_SQUEEZE"
+    assert ethereum["liquidation_dominance_strength"] == pytest.approx(1.2 * 75.2)
+    assert ethereum["dominance_sha256"] == readings["sha256"].iloc[0]
+    before = analyses.loc[(pd.Timestamp(ITS_HOUR - timedelta(hours=1)), "ETH")]
+    assert pd.isna(before["dominance_sha256"])
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
