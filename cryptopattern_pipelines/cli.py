@@ -78,15 +78,17 @@ def _fill(settings: Settings, start: datetime, end: datetime, *, only_missing: b
     from cryptopattern_pipelines.automation.fill import fill, is_filled, whole_days, window_to_fill
     from cryptopattern_pipelines.definitions import build_definitions
     from cryptopattern_pipelines.local import prepare_home
+    from cryptopattern_pipelines.storage.parquet import TableStore
 
     prepare_home(settings)
     hours = window_to_fill(start, end)
     definitions = build_definitions(settings)
+    store = TableStore(settings.store_root)
     ran = False
     with dg.DagsterInstance.get() as instance:
         for name, window in (("hourly", hours), ("daily", whole_days(hours))):
             job = definitions.resolve_job_def(name)
-            if window is None or (only_missing and is_filled(job, window, instance)):
+            if window is None or (only_missing and is_filled(job, window, instance, store)):
                 continue
             fill(job, window, instance, _PEOPLE)
             ran = True

@@ -9,7 +9,7 @@ from cryptopattern_pipelines.assets import market, outcomes, screenshots, squeez
 from cryptopattern_pipelines.assets.serving import serving_asset
 from cryptopattern_pipelines.automation import jobs
 from cryptopattern_pipelines.automation.schedules import schedules
-from cryptopattern_pipelines.automation.sensors import new_screenshots
+from cryptopattern_pipelines.automation.sensors import days_after_late_screenshots, new_screenshots
 from cryptopattern_pipelines.resources.analysis import Analysis
 from cryptopattern_pipelines.resources.database import ServingDatabase
 from cryptopattern_pipelines.resources.market import Market
@@ -21,7 +21,8 @@ from cryptopattern_pipelines.storage.schemas import TABLES
 
 def build_definitions(settings: Settings, resources: Mapping[str, Any] | None = None) -> dg.Definitions:
     """The code location of these settings; a resource given by name takes the place of the settings' own."""
-    on = settings.automation
+    schedules_are = dg.DefaultScheduleStatus.RUNNING if settings.automation else dg.DefaultScheduleStatus.STOPPED
+    sensors_are = dg.DefaultSensorStatus.RUNNING if settings.automation else dg.DefaultSensorStatus.STOPPED
     analysis = Analysis.of(settings)
     return dg.Definitions(
         assets=[
@@ -29,12 +30,10 @@ def build_definitions(settings: Settings, resources: Mapping[str, Any] | None = 
             *(serving_asset(table) for table in TABLES.values()),
         ],
         jobs=[jobs.hourly, jobs.daily, jobs.late_screenshots],
-        schedules=schedules(dg.DefaultScheduleStatus.RUNNING if on else dg.DefaultScheduleStatus.STOPPED),
+        schedules=schedules(schedules_are),
         sensors=[
-            new_screenshots(
-                dg.DefaultSensorStatus.RUNNING if on else dg.DefaultSensorStatus.STOPPED,
-                reading_age=analysis.signals().readings_lookback,
-            )
+            new_screenshots(sensors_are, reading_age=analysis.signals().readings_lookback),
+            days_after_late_screenshots(sensors_are),
         ],
         resources={
             "store": Store.of(settings),
@@ -42,7 +41,7 @@ def build_definitions(settings: Settings, resources: Mapping[str, Any] | None = 
             "reader": Reader.of(settings),
             "market": Market.of(settings),
             "analysis": analysis,
-            "database": ServingDatabase.of(settings),
+            "database": ServingDatabase(settings),
             **(resources or {}),
         },
         # Steps are short: a process for each would cost more than the work (2.2 s a step).

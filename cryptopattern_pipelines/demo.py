@@ -15,8 +15,14 @@ from rich.table import Table
 from cryptopattern_pipelines.automation.partitions import Window
 from cryptopattern_pipelines.local import address
 from cryptopattern_pipelines.reporting import print_analyses, print_events, win_rates_table
-from cryptopattern_pipelines.resources.database import database_url
-from cryptopattern_pipelines.resources.settings import DATA_VARIABLE, PROJECT, Settings, load_settings
+from cryptopattern_pipelines.resources.database import database_url, hide_password
+from cryptopattern_pipelines.resources.settings import (
+    DATA_VARIABLE,
+    DATABASE_VARIABLE,
+    PROJECT,
+    Settings,
+    load_settings,
+)
 from cryptopattern_pipelines.storage import postgres, schemas
 from cryptopattern_pipelines.storage.parquet import TableStore
 
@@ -35,26 +41,34 @@ class DemoError(click.ClickException):
 def settings() -> Settings:
     """The demo's own settings: its data folder, the sample as landing folder and archive, nothing automatic.
 
+    They are written to the folder, where they come before all others, so that a setting meant for real data can't put
+    simulated rows among them. A database named in the environment is used if it is empty or the demo's own.
+
     Raises:
         DemoError: the database that the environment names holds other data than the sample's.
     """
     folder = PROJECT / "data" / "demo"
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "settings.env").write_text(
-        "# Written by the demo, for `make up DATA=data/demo`.\n"
-        f"CRYPTOPATTERN_LANDING={SAMPLES / 'landing'}\n"
-        "CRYPTOPATTERN_MARKET_SOURCE=archive\n"
-        f"CRYPTOPATTERN_ARCHIVE={SAMPLES}\n"
-        "CRYPTOPATTERN_SYMBOLS=BTC,ETH,SOL\n"
-        "CRYPTOPATTERN_AUTOMATION=false\n"
-        "CRYPTOPATTERN_DATABASE_URL=embedded\n"
-    )
+    own = {
+        "CRYPTOPATTERN_STORE_URL": folder / "store",
+        "CRYPTOPATTERN_LANDING": SAMPLES / "landing",
+        "CRYPTOPATTERN_MARKET_SOURCE": "archive",
+        "CRYPTOPATTERN_ARCHIVE": SAMPLES,
+        "CRYPTOPATTERN_SYMBOLS": "BTC,ETH,SOL",
+        "CRYPTOPATTERN_AUTOMATION": "false",
+    }
+    if not os.environ.get(DATABASE_VARIABLE):
+        own[DATABASE_VARIABLE] = "embedded"
+    lines = [f"{name}='{value}'" for name, value in own.items()]
+    (folder / "settings.env").write_text("\n".join(["# Written by the demo, anew each time.", *lines, ""]))
     os.environ[DATA_VARIABLE] = str(folder)
     demo = load_settings()
-    if demo.database_url and postgres.has_rows_outside(demo.database_url, schemas.MARKET_CANDLES, *WINDOW):
+    if demo.database_url and not postgres.claim(
+        demo.database_url, "cryptopattern's demo: simulated, of no real market"
+    ):
         raise DemoError(
-            "CRYPTOPATTERN_DATABASE_URL names a database that holds other data; the demo would mix simulated prices "
-            "into it. Unset the variable, or name an empty database"
+            f"{DATABASE_VARIABLE} names a database that holds other data; the demo would mix simulated prices into it. "
+            "Unset the variable, or name an empty database"
         )
     return demo
 
@@ -80,8 +94,8 @@ def report(demo: Settings, console: Console) -> None:
     console.print()
     console.print(win_rates_table(rates))
     home = demo.data.relative_to(PROJECT) if demo.data.is_relative_to(PROJECT) else demo.data
-    url = database_url(demo)
-    console.print(f"Parquet  {demo.store_root}/<table>/day=<day>/<hour>.parquet", soft_wrap=True)
+    url = hide_password(database_url(demo))
+    console.print(f"Parquet  {demo.store_root}/<table>/date=<day>/<hour>.parquet", soft_wrap=True)
     console.print(f"Postgres psql '{url}'", soft_wrap=True)
     console.print("         tables serving.squeeze_analyses, serving.win_rates, …", soft_wrap=True)
     console.print(f"UI       make up DATA={home}   then {address(demo)}", soft_wrap=True)

@@ -1,16 +1,35 @@
 """Exchange data becomes rows: candles, derivatives metrics, realised liquidations, and hourly snapshots of them."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import dagster as dg
 
 from cryptopattern_pipelines.assets.materialise import Events, table_asset, write
 from cryptopattern_pipelines.automation.partitions import window_of
 from cryptopattern_pipelines.market import snapshots
+from cryptopattern_pipelines.market.live import NoVenueError
 from cryptopattern_pipelines.market.source import MarketSource
 from cryptopattern_pipelines.resources.market import Market
 from cryptopattern_pipelines.resources.stores import Store
 from cryptopattern_pipelines.storage import schemas
 
 GROUP = "market"
+
+
+# A venue's outage is over in minutes or in hours: an hour that none of them brought is tried again within this one.
+_RETRIES = 4
+_FIRST_WAIT_SECONDS = 60
+
+
+@contextmanager
+def _patience(context: dg.AssetExecutionContext) -> Iterator[None]:
+    """Ask for another try, later, when no venue could be reached at all."""
+    try:
+        yield
+    except NoVenueError as error:
+        wait = _FIRST_WAIT_SECONDS * 2**context.retry_number
+        raise dg.RetryRequested(max_retries=_RETRIES, seconds_to_wait=wait) from error
 
 
 def _tell_problems(context: dg.AssetExecutionContext, source: MarketSource) -> dict[str, int]:
@@ -24,7 +43,8 @@ def _tell_problems(context: dg.AssetExecutionContext, source: MarketSource) -> d
 def market_candles(context: dg.AssetExecutionContext, store: Store, market: Market) -> Events:
     """Closed hourly candles of every symbol, venue and market."""
     source = market.open()
-    rows = source.candles(market.symbols, *window_of(context))
+    with _patience(context):
+        rows = source.candles(market.symbols, *window_of(context))
     yield from write(context, store, schemas.MARKET_CANDLES, rows, **_tell_problems(context, source))
 
 
@@ -32,7 +52,8 @@ def market_candles(context: dg.AssetExecutionContext, store: Store, market: Mark
 def derivatives_metrics(context: dg.AssetExecutionContext, store: Store, market: Market) -> Events:
     """Funding, open interest and positioning ratios, as they were known by the end of each hour."""
     source = market.open()
-    rows = source.derivatives_metrics(market.symbols, *window_of(context))
+    with _patience(context):
+        rows = source.derivatives_metrics(market.symbols, *window_of(context))
     yield from write(context, store, schemas.DERIVATIVES_METRICS, rows, **_tell_problems(context, source))
 
 

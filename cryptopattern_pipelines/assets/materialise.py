@@ -64,14 +64,20 @@ def write(
     yield dg.MaterializeResult(
         asset_key=key,
         metadata={
-            "dagster/row_count": written.rows,
-            "partitions": written.partitions,
+            **counts(written.rows, written.partitions),
             **_window(window),
             **_symbols(rows),
             **_preview(rows, written.partitions),
             **metadata,
         },
     )
+
+
+def counts(rows: int, partitions: int) -> dict[str, Any]:
+    """How many rows: of the partition, or of all the run's partitions, since each bears the same metadata."""
+    if partitions == 1:
+        return {"dagster/row_count": rows}
+    return {"rows in the run": rows, "partitions in the run": partitions}
 
 
 def _window(window: Window) -> dict[str, Any]:
@@ -85,6 +91,6 @@ def _symbols(rows: pd.DataFrame) -> dict[str, Any]:
 def _preview(rows: pd.DataFrame, partitions: int) -> dict[str, Any]:
     if partitions > _PREVIEW_PARTITIONS or rows.empty:
         return {}
-    head = rows.head(_PREVIEW_ROWS).map(lambda value: None if pd.isna(value) else str(value))
-    lines = [head.columns, ["---"] * len(head.columns), *head.to_numpy().tolist()]
-    return {"preview": dg.MetadataValue.md("\n".join(f"| {' | '.join(map(str, line))} |" for line in lines))}
+    head = rows.head(_PREVIEW_ROWS).map(lambda value: "" if pd.isna(value) else str(value))
+    records = [dg.TableRecord({str(name): value for name, value in row.items()}) for row in head.to_dict("records")]
+    return {"preview": dg.MetadataValue.table(records)}

@@ -18,6 +18,8 @@ def raw_screenshots(context: dg.AssetExecutionContext, store: Store, landing_fol
     """Pictures from the landing folder, by the hour in which they were captured; the same bytes are one row."""
     window, landing = window_of(context), landing_folder.open()
     examined = landing.examine(*window)
+    for told in landing.unreadable:
+        context.log.warning(f"can't be opened, and is passed over: {told}")
     pictures = examined.pictures.assign(
         kept_at=[
             store.tables.keep_bytes(sha256, (landing.folder / file).read_bytes(), kind)
@@ -25,8 +27,8 @@ def raw_screenshots(context: dg.AssetExecutionContext, store: Store, landing_fol
         ]
     )
     kept = store.read(schemas.RAW_SCREENSHOTS, window)
-    rows = with_rows_of_removed_files(kept, pictures, examined.seen)
-    yield from write(context, store, schemas.RAW_SCREENSHOTS, rows)
+    rows = with_rows_of_removed_files(kept, pictures, examined.present)
+    yield from write(context, store, schemas.RAW_SCREENSHOTS, rows, unreadable=len(landing.unreadable))
 
 
 @dg.asset(**table_asset(schemas.QUARANTINED_SCREENSHOTS, GROUP))
@@ -35,7 +37,7 @@ def quarantined_screenshots(context: dg.AssetExecutionContext, store: Store, lan
     window = window_of(context)
     examined = landing_folder.open().examine(*window)
     kept = store.read(schemas.QUARANTINED_SCREENSHOTS, window)
-    rows = with_rows_of_removed_files(kept, examined.rejected, examined.seen)
+    rows = with_rows_of_removed_files(kept, examined.rejected, examined.present)
     yield from write(context, store, schemas.QUARANTINED_SCREENSHOTS, rows)
 
 

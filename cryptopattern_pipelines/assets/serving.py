@@ -3,6 +3,7 @@
 import dagster as dg
 import psycopg2
 
+from cryptopattern_pipelines.assets.materialise import counts
 from cryptopattern_pipelines.automation.partitions import DAILY, HOURLY, window_of
 from cryptopattern_pipelines.resources.database import ServingDatabase
 from cryptopattern_pipelines.resources.stores import Store
@@ -25,7 +26,9 @@ def serving_asset(table: TableSchema) -> dg.AssetsDefinition:
         "A window's rows are replaced in one transaction, so a reader never sees half of them.",
         metadata={"dagster/table_name": f"{GROUP}.{table.name}"},
     )
-    def publish(context: dg.AssetExecutionContext, store: Store, database: ServingDatabase) -> dg.MaterializeResult:
+    def publish(
+        context: dg.AssetExecutionContext, store: Store, database: dg.ResourceParam[ServingDatabase]
+    ) -> dg.MaterializeResult:
         window = window_of(context)
         try:
             rows = database.publish(table, store.read(table, window), *window)
@@ -33,7 +36,11 @@ def serving_asset(table: TableSchema) -> dg.AssetsDefinition:
             # The server may be restarting; a publication that was cut off has changed nothing. Other errors don't heal.
             raise dg.RetryRequested(max_retries=4, seconds_to_wait=2 * 2**context.retry_number) from error
         return dg.MaterializeResult(
-            metadata={"dagster/row_count": rows, "from": window.start.isoformat(), "to": window.end.isoformat()}
+            metadata={
+                **counts(rows, len(context.partition_keys)),
+                "from": window.start.isoformat(),
+                "to": window.end.isoformat(),
+            }
         )
 
     return publish

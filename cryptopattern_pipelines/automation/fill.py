@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from cryptopattern_pipelines.automation.partitions import DAILY, FIRST_DAY, HOURLY, Window
+from cryptopattern_pipelines.storage.parquet import TableStore
 
 # A range's materialisation events are written in batches: 2.5 times less of Postgres' time than one by one.
 os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", "500")
@@ -70,10 +71,14 @@ def keys_of(job: dg.JobDefinition, window: Window) -> list[str]:
     return [(window.start + i * length).strftime(partitions.fmt) for i in range(count)]
 
 
-def is_filled(job: dg.JobDefinition, window: Window, instance: dg.DagsterInstance) -> bool:
-    """Whether every asset of the job has been materialised for every partition of the window."""
+def is_filled(job: dg.JobDefinition, window: Window, instance: dg.DagsterInstance, store: TableStore) -> bool:
+    """Whether every asset of the job has been materialised for every partition of the window, and its file is there."""
     wanted = set(keys_of(job, window))
-    return all(wanted <= set(instance.get_materialized_partitions(key)) for key in job.asset_layer.selected_asset_keys)
+    assets = job.asset_layer.selected_asset_keys
+    tables = [key.path[0] for key in assets if len(key.path) == 1]
+    return all(wanted <= set(instance.get_materialized_partitions(key)) for key in assets) and all(
+        len(store.table(name).present(*window)) == len(wanted) for name in tables
+    )
 
 
 def fill(job: dg.JobDefinition, window: Window, instance: dg.DagsterInstance, console: Console) -> str:

@@ -21,6 +21,10 @@ SCREENSHOT_TABLES = [
 LATE_SCREENSHOT_TABLES = [*SCREENSHOT_TABLES, "squeeze_analyses"]
 
 
+# One run at a time writes tables: see `concurrency` in dagster.yaml.
+WRITES = {"cryptopattern/writes": "tables"}
+
+
 def _tables_and_serving(names: list[str]) -> dg.AssetSelection:
     return dg.AssetSelection.assets(*names, *(["serving", name] for name in names))
 
@@ -32,15 +36,18 @@ def _of(partition: str) -> list[str]:
 hourly = dg.define_asset_job(
     "hourly",
     _tables_and_serving(_of("hour")),
+    tags=WRITES,
     description="Every hourly asset: screenshots, market, squeeze analyses and their serving tables.",
 )
 daily = dg.define_asset_job(
     "daily",
     _tables_and_serving(_of("day")),
+    tags=WRITES,
     description="Every daily asset: what is learned from the hours, and its serving tables.",
 )
 late_screenshots = dg.define_asset_job(
     "late_screenshots",
     _tables_and_serving(LATE_SCREENSHOT_TABLES),
+    tags=WRITES,
     description="Screenshots of hours gone by, and the analyses that they may change.",
 )

@@ -25,7 +25,7 @@ class Bar:
     """One bar: its first row and the first below it, and its long share in percent by the boundary's place.
 
     `error` is how far off that can be, in percentage points: about a pixel; more at the ends, where rounded corners
-    hide a short share, and where something lies over the boundary.
+    hide a short share, and where something lies over the boundary; 50 where nothing could be measured.
     """
 
     top: int
@@ -73,12 +73,12 @@ def find_bars(picture: np.ndarray) -> BarTable | None:
     if not _at_one_pitch(rows):
         return None
     exact = _exact_ends(picture, rows, left, right)
-    bars = [_measured(picture, top, bottom, *exact) for top, bottom in rows]
-    found = tuple(bar for bar in bars if bar is not None)
+    measured = [_measured(picture, top, bottom, *exact) for top, bottom in rows]
     # One row in four may be covered (a pop-up, a tooltip); a picture in which most rows are no bars has none.
-    if len(found) < 3 or len(found) < 0.75 * len(rows):
+    if sum(bar is not None for bar in measured) < max(3, 0.75 * len(rows)):
         return None
-    return BarTable(*exact, found)
+    covered = [Bar(top, bottom, 50.0, 50.0) for top, bottom in rows]
+    return BarTable(*exact, tuple(bar or hidden for bar, hidden in zip(measured, covered, strict=True)))
 
 
 def _at_one_pitch(rows: Sequence[tuple[int, int]]) -> bool:
@@ -220,7 +220,8 @@ def _measured(picture: np.ndarray, top: int, bottom: int, left: float, right: fl
     strip = picture[_middle(top, bottom), first:last].astype(np.float32)
     # Text on it is white or black, where a bar's own pixels are neither: what it covers is taken from its neighbours.
     least, most = strip.min(axis=2), strip.max(axis=2)
-    limit = max(0.42 * max(150.0, float(np.quantile(least, 0.99))), float(np.median(least)) + 40)
+    bare = min(150.0, float(np.quantile(least[[0, 1, -2, -1]], 0.95)))  # text stands in the middle rows
+    limit = max(0.42 * max(150.0, float(np.quantile(least, 0.99))), bare + 25)
     plain = (least < limit) & (most > 60)
     seen = plain.sum(axis=0) >= 2
     if seen.mean() < 0.8:

@@ -13,7 +13,7 @@ import numpy as np
 from cryptopattern_pipelines.reading.classify import TextLine, Title, market_of, text_lines
 from cryptopattern_pipelines.reading.ocr import Engine, Word
 
-_SPAN = re.compile(r"([1lIiTt]|\d{1,3})\s?(hours?|days?|weeks?|months?|years?|[hHdDwWyY])(?:\s?[vVyY]|\s\d)?")
+_SPAN = re.compile(r"([1lIiTt]|\d{1,3})\s?(hours?|days?|weeks?|months?|years?|[hdwy])(?:\s?[vy]|\s\d)?", re.IGNORECASE)
 _USUAL = {
     "h": (1, 2, 3, 4, 6, 8, 12, 24, 48, 72), "d": (1, 2, 3, 5, 7, 10, 14, 15, 30, 60, 90, 180, 365), "w": (1, 2, 3, 4),
     "m": (1, 2, 3, 4, 6, 9, 12), "y": (1, 2, 3, 4, 5),
@@ -130,7 +130,7 @@ def _filled_boxes(region: np.ndarray, height: int, depth: int = 0) -> list[_Box]
             inner = region[top : top + high, left : left + wide]
             colour = np.median(inner.reshape(-1, 3), axis=0)
             alike = np.abs(inner - colour).max(axis=2) <= 2 * _APART
-            edge, end = max(1, high // 10), high // 3  # without the rounded corners
+            edge, end = max(2, high // 10), high // 3  # without the rounded corners
             sides = (
                 alike[edge, end:-end],
                 alike[-edge - 1, end:-end],

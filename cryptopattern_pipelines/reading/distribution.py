@@ -106,12 +106,12 @@ def _settled(bar: Bar, pair: tuple[Line, Line]) -> ShareReading:
     said = [left, None if right is None else round(100 - right, 1)]
     distances = {value: abs(value - bar.long_pct) for value in said if value is not None}
     agreement = round(min(distances.values()), 3) if distances else None
-    near = [value for value, distance in distances.items() if distance <= bar.error + 0.1]
     both_texts = len(distances) == 1 and None not in said
+    if bar.error > _COVERED:
+        return _share(left or 0.0, "text", 0.75 if both_texts else 0.0, None)
+    near = [value for value, distance in distances.items() if distance <= bar.error + 0.1]
     if len(near) == 1:
         return _share(near[0], "both", 0.99 if both_texts else 0.9, agreement)
-    if bar.error > _COVERED and not near:
-        return _share(left or 0.0, "text", 0.75 if both_texts else 0.0, agreement)
     # No text, none that fits the bar, or two that both do and don't sum to 100.
     return _share(round(bar.long_pct, 1), "bar", 0.8 if near or not distances else 0.6, agreement)
 

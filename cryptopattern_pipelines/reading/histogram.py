@@ -24,7 +24,7 @@ _SHARES = (
     re.compile(rf"hor\w{{0,3}}\W{{0,4}}{_NUMBER}(?!\d)", re.IGNORECASE),
     re.compile(rf"(?<![\d.,]){_NUMBER}\s?\S?\s?\w?hor\w{{0,3}}\b", re.IGNORECASE),
 )
-_PRICE = re.compile(r"c\w{3,6}t\s?pri\w{1,3}\W{0,3}(?P<number>[\d.,]*\d)", re.IGNORECASE)
+_PRICE = re.compile(r"\bc\w{3,6}t\s?[a-z]{3,7}\W{0,3}(?P<number>[\d.,]*\d)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,8 @@ def _price_texts(picture: np.ndarray, lines: Sequence[TextLine], engine: Engine)
     yield named
     for line in lines:
         for word in line.words:
-            if re.fullmatch(r"\d[\d.,]*\d", word.text) and _stands_on_dashes(picture, word):
+            # The line's first dash may have been taken for a part of the number, and garbled it.
+            if len(word.text) < 14 and _stands_on_dashes(picture, word):
                 yield [word.text, *_read_again(picture, word, word.left, engine)]
 
 
@@ -219,6 +220,8 @@ def _readings(text: str, places: int, decimal_comma: bool) -> list[Number]:
 
 def _meant(text: str, axis: tuple[float, float] | None, decimal_comma: bool) -> list[float]:
     """The price that a text says, or must have said to lie on the axis: its point lost, or its first 0 misread."""
+    if " " in text:
+        return []  # something between the digits wasn't read
     number = parse_number(text, decimal_comma=decimal_comma)
     if axis is None:
         return [number.value] if number is not None else []
@@ -239,13 +242,13 @@ def _meant(text: str, axis: tuple[float, float] | None, decimal_comma: bool) -> 
 def _stands_on_dashes(picture: np.ndarray, word: Word) -> bool:
     """Whether a dashed vertical line begins right under the middle of a word."""
     top = word.bottom + 2
-    bottom = min(picture.shape[0], top + 12 * word.height)
+    bottom = min(picture.shape[0], top + 7 * word.height)
     x = round(word.x)
     reach = max(2, word.height // 4)
-    if bottom - top < 6 * word.height or x - 3 * reach < 0 or x + 3 * reach >= picture.shape[1]:
+    if bottom - top < 4 * word.height or x - 3 * reach < 0 or x + 3 * reach >= picture.shape[1]:
         return False
     grey = picture[top:bottom].mean(axis=2)
     aside = (grey[:, x - 3 * reach] + grey[:, x + 3 * reach]) / 2
     drawn = np.abs(grey[:, x - reach : x + reach + 1] - aside[:, None]).max(axis=1) > 25
     changes = int(np.count_nonzero(drawn[1:] != drawn[:-1]))
-    return changes >= 8 and 0.3 < drawn.mean() < 0.9
+    return bool(changes >= 6 and 0.3 < drawn.mean() < 0.9)

@@ -9,18 +9,20 @@ import hashlib
 import os
 import re
 import sqlite3
+import uuid
 from collections.abc import Iterator
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
+from stat import S_ISREG
 
 import pandas as pd
 
 from cryptopattern_pipelines.reading.picture import CapturedAt, UnreadablePicture, captured_at, load_picture
 from cryptopattern_pipelines.storage.schemas import TIME
 
-ENTRY_COLUMNS = ["file", "size_bytes", "changed_ns", "sha256", "captured_at", "captured_at_source"]
+ENTRY_COLUMNS = ["number", "file", "size_bytes", "changed_ns", "sha256", "captured_at", "captured_at_source"]
 _KNOWN = ["sha256", "captured_at", "file", "size_bytes"]
 REJECTED_COLUMNS = [*_KNOWN, "reason"]
 PICTURE_COLUMNS = [*_KNOWN, "captured_at_source", "symbol_hint", "source_hint", "format", "width", "height"]
@@ -35,18 +37,19 @@ _TRUST = {"file_name": 0, "exif": 1, "file_time": 2}
 
 @dataclass(frozen=True)
 class Examined:
-    """A window's files: pictures and those set aside, a row each; and the hash of every file in the folder."""
+    """A window's files: pictures and those set aside, a row each; and the hash of every file, by its path."""
 
     pictures: pd.DataFrame
     rejected: pd.DataFrame
-    seen: frozenset[str]
+    present: dict[str, str]
 
 
 @dataclass(frozen=True)
 class Landing:
     """A landing folder, the file that its index is kept in, and what is taken for a picture there.
 
-    A time of capture before `earliest` isn't believed: the file's own time is taken instead.
+    A time of capture before `earliest` isn't believed: the file's own time is taken instead. What can't be opened at
+    all (no permission, a name that isn't UTF-8) is told in `unreadable` after the folder was listed.
     """
 
     folder: Path
@@ -54,34 +57,86 @@ class Landing:
     extensions: tuple[str, ...]
     max_bytes: int
     earliest: datetime
+    unreadable: list[str] = field(default_factory=list, compare=False)
 
     def entries(self) -> pd.DataFrame:
-        """Every file of the folder: ENTRY_COLUMNS, `changed_ns` being when the system last saw it change.
+        """Every file of the folder: ENTRY_COLUMNS.
 
-        A name under which a download is still being written is passed over. A folder that isn't there has no files.
+        `number` grows with each file, and with each change of a file, that this index has not met before;
+        `changed_ns` is when the system last saw the file change. A name under which a download is still being written
+        is passed over. A folder that isn't there has no files.
         """
+        self.unreadable.clear()
         rows = list(self._entries())
         frame = pd.DataFrame(rows, columns=ENTRY_COLUMNS)
-        return frame.astype({"captured_at": TIME, "size_bytes": "int64", "changed_ns": "int64"})
+        return frame.astype({"captured_at": TIME, "number": "int64", "size_bytes": "int64", "changed_ns": "int64"})
+
+    def index_name(self) -> str:
+        """What tells this index from one that was made anew: its numbers mean nothing to the other."""
+        with closing(self._open_index()) as index:
+            return str(index.execute("SELECT name FROM self").fetchone()[0])
+
+    def _open_index(self) -> sqlite3.Connection:
+        """The index, each statement a transaction of its own: hashing a large folder locks nobody out."""
+        self.index.parent.mkdir(parents=True, exist_ok=True)
+        index = sqlite3.connect(self.index, timeout=30, isolation_level=None)
+        index.execute("PRAGMA journal_mode = WAL")
+        index.execute("PRAGMA synchronous = NORMAL")
+        index.execute(
+            "CREATE TABLE IF NOT EXISTS files (number INTEGER PRIMARY KEY AUTOINCREMENT, file TEXT, size INTEGER,"
+            " modified_ns INTEGER, sha256 TEXT, captured_us INTEGER, source TEXT, UNIQUE (file, size, modified_ns))"
+        )
+        index.execute("CREATE TABLE IF NOT EXISTS self (one INTEGER PRIMARY KEY CHECK (one = 1), name TEXT)")
+        index.execute("INSERT OR IGNORE INTO self VALUES (1, ?)", (uuid.uuid4().hex,))
+        return index
 
     def _entries(self) -> Iterator[tuple[object, ...]]:
-        self.index.parent.mkdir(parents=True, exist_ok=True)
-        with closing(sqlite3.connect(self.index, timeout=30)) as index, index:
-            index.execute(
-                "CREATE TABLE IF NOT EXISTS files (file TEXT, size INTEGER, modified_ns INTEGER, sha256 TEXT,"
-                " captured_us INTEGER, source TEXT, PRIMARY KEY (file, size, modified_ns))"
-            )
-            for path, stat in _walk(self.folder):
+        known_as = (
+            "SELECT number, sha256, captured_us, source FROM files WHERE file = ? AND size = ? AND modified_ns = ?"
+        )
+        with closing(self._open_index()) as index:
+            for path, stat in self._walk():
                 file = path.relative_to(self.folder).as_posix()
                 key = (file, stat.st_size, stat.st_mtime_ns)
-                known = index.execute(
-                    "SELECT sha256, captured_us, source FROM files WHERE file = ? AND size = ? AND modified_ns = ?", key
-                ).fetchone()
+                known = index.execute(known_as, key).fetchone()
                 if known is None:
-                    known = self._learn(path, stat)
-                    index.execute("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?)", (*key, *known))
-                sha256, captured_us, source = known
-                yield file, stat.st_size, stat.st_ctime_ns, sha256, pd.Timestamp(captured_us, unit="us", tz=UTC), source
+                    try:
+                        learned = self._learn(path, stat)
+                    except FileNotFoundError:
+                        continue  # removed since the folder was listed
+                    except OSError as error:
+                        self.unreadable.append(f"{file}: {error.strerror}")
+                        continue
+                    index.execute(
+                        "INSERT OR IGNORE INTO files (file, size, modified_ns, sha256, captured_us, source)"
+                        " VALUES (?, ?, ?, ?, ?, ?)",
+                        (*key, *learned),
+                    )
+                    known = index.execute(known_as, key).fetchone()
+                number, sha256, captured_us, source = known
+                captured = pd.Timestamp(captured_us, unit="us", tz=UTC)
+                yield number, file, stat.st_size, stat.st_ctime_ns, sha256, captured, source
+
+    def _walk(self) -> Iterator[tuple[Path, os.stat_result]]:
+        for root, folders, names in os.walk(self.folder):
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            for name in sorted(names):
+                if _NOT_YET.search(name):
+                    continue
+                path = Path(root, name)
+                try:
+                    str(path).encode()
+                    stat = path.stat()
+                except UnicodeEncodeError:
+                    self.unreadable.append(f"{os.fsencode(path)!r}: its name is not UTF-8; rename it")
+                    continue
+                except FileNotFoundError:
+                    continue  # renamed or removed since the folder was listed, or a link to nothing
+                except OSError as error:
+                    self.unreadable.append(f"{path}: {error.strerror}")
+                    continue
+                if S_ISREG(stat.st_mode):
+                    yield path, stat
 
     def _learn(self, path: Path, stat: os.stat_result) -> tuple[str, int, str]:
         with path.open("rb") as file:
@@ -114,6 +169,8 @@ class Landing:
                 if not self._may_be_picture(file):
                     raise UnreadablePicture(f"the name doesn't end in one of {', '.join(self.extensions)}")
                 picture = load_picture(self.folder / file, self.max_bytes)
+            except FileNotFoundError:
+                continue  # removed since the folder was listed
             except UnreadablePicture as reason:
                 rejected.append(known | {"reason": str(reason)})
             else:
@@ -123,7 +180,7 @@ class Landing:
         return Examined(
             _with_hour(pictures, PICTURE_COLUMNS),
             _with_hour(rejected, REJECTED_COLUMNS),
-            frozenset(entries["sha256"]),
+            dict(zip(entries["file"], entries["sha256"], strict=True)),
         )
 
 
@@ -134,33 +191,20 @@ def first_copies(entries: pd.DataFrame) -> pd.DataFrame:
     return ordered.drop_duplicates("sha256").drop(columns="trust").sort_values(["captured_at", "sha256"])
 
 
-def with_rows_of_removed_files(kept: pd.DataFrame, fresh: pd.DataFrame, seen: frozenset[str]) -> pd.DataFrame:
-    """Fresh rows, and those kept earlier whose content no longer lies in the folder.
+def with_rows_of_removed_files(kept: pd.DataFrame, fresh: pd.DataFrame, present: dict[str, str]) -> pd.DataFrame:
+    """Fresh rows, and those kept earlier whose file is no longer in the folder, under its name or any other.
 
-    Without them an hour that is run again after the folder was tidied up would lose its pictures.
+    Without them an hour that is run again after the folder was tidied up would lose its pictures. A file that is still
+    there with other content was half written when its row was made: that row goes.
     """
-    removed = kept[~kept["sha256"].isin(seen)]
-    parts = [part for part in (removed, fresh) if len(part)]
+    gone = ~kept["sha256"].isin(present.values()) & ~kept["file"].isin(present.keys())
+    parts = [part for part in (kept[gone], fresh) if len(part)]
     return pd.concat(parts, ignore_index=True) if parts else kept.iloc[:0]
 
 
 def _with_hour(rows: list[dict[str, object]], columns: list[str]) -> pd.DataFrame:
     frame = pd.DataFrame(rows, columns=columns).astype({"captured_at": TIME})
     return frame.assign(hour=frame["captured_at"].dt.floor("h"))
-
-
-def _walk(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
-    for root, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(names):
-            if _NOT_YET.search(name):
-                continue
-            path = Path(root, name)
-            try:
-                stat = path.stat()
-            except FileNotFoundError:
-                continue  # renamed or removed since the folder was listed
-            yield path, stat
 
 
 def _symbol_hint(file: PurePosixPath) -> str | None:

@@ -130,7 +130,7 @@ def dark_on_light(pixels: np.ndarray) -> np.ndarray:
 
 
 def _is_noise(grey: np.ndarray) -> bool:
-    """Whether a picture turns from dark to light and back at every other pixel: Tesseract takes seconds to find no text.
+    """Whether a picture turns from dark to light at every other pixel: Tesseract takes seconds to find no text on it.
 
     Five places are looked at; the densest print has a third of what is taken for noise here.
     """
@@ -223,8 +223,10 @@ class _Tesseract:
         pitch = _SLOT + _MARGIN
         slots: list[tuple[int, np.ndarray, float]] = []
         for number, crop in enumerate(crops):
+            if min(crop.shape[:2]) < 4:
+                continue
             grey = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY) if crop.ndim == 3 else crop
-            if min(grey.shape) < 4 or int(grey.max()) - int(grey.min()) < 12:
+            if int(grey.max()) - int(grey.min()) < 12:
                 continue
             scale = _SLOT / grey.shape[0]
             way = cv2.INTER_CUBIC if scale > 1 else cv2.INTER_AREA

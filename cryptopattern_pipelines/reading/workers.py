@@ -6,10 +6,13 @@ What belongs here: handing out items, time limits, starting a process anew. What
 import multiprocessing
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Generic, TypeVar
+
+import cv2
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -56,7 +59,7 @@ def map_isolated(
                         outcome: Result | Failure
                         try:
                             outcome = worker.connection.recv()
-                        except EOFError:
+                        except (EOFError, OSError):
                             worker.process.join()
                             outcome = Failure(f"the reader crashed (exit code {worker.process.exitcode})")
                     elif time.monotonic() - worker.started >= seconds:
@@ -87,7 +90,8 @@ def _hand_out(worker: "_Worker[Item, Result]", waiting: Iterator[int], items: Se
     worker.index = next(waiting, None)
     worker.started = time.monotonic()
     if worker.index is not None:
-        worker.connection.send(items[worker.index])
+        with suppress(OSError):  # it died already: its closed connection tells so when it is waited for
+            worker.connection.send(items[worker.index])
 
 
 def _stop(worker: "_Worker[Item, Result]") -> None:
@@ -100,6 +104,7 @@ def _stop(worker: "_Worker[Item, Result]") -> None:
 
 
 def _serve(function: Callable[[Item], Result], connection: Connection) -> None:
+    cv2.setNumThreads(1)  # the processes are as many as the cores already
     while True:
         try:
             item = connection.recv()

@@ -1,10 +1,10 @@
 """The database that a run is handed: the embedded server, started on need, or the one of the settings."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from pathlib import Path
 
-import dagster as dg
 import pandas as pd
 import sqlalchemy as sa
 
@@ -31,6 +31,11 @@ def _embedded_url(folder: Path) -> str:
     return server.url(EMBEDDED_DATABASE)
 
 
+def hide_password(url: str) -> str:
+    """The address as it may be shown to people."""
+    return sa.make_url(url).render_as_string(hide_password=True) if sa.make_url(url).password else url
+
+
 def with_options(url: str, **options: str) -> str:
     """The same address with settings of the server for its sessions, e.g. `search_path`."""
     given = sa.make_url(url).query.get("options", "")
@@ -45,20 +50,18 @@ def _migrated(url: str) -> str:
     return url
 
 
-class ServingDatabase(dg.ConfigurableResource):
-    """Where the serving tables are published."""
+@dataclass(frozen=True)
+class ServingDatabase:
+    """Where the serving tables are published.
 
-    url: str | None = None
-    embedded_folder: str = ""
+    No `ConfigurableResource`: those show their fields in the UI, and the address may hold a password.
+    """
 
-    @classmethod
-    def of(cls, settings: Settings) -> "ServingDatabase":
-        """The database of the settings."""
-        return cls(url=settings.database_url, embedded_folder=str(settings.postgres_folder))
+    settings: Settings
 
     def address(self) -> str:
         """The server's address, the server up and the tables migrated."""
-        return _migrated(self.url or _embedded_url(Path(self.embedded_folder)))
+        return _migrated(database_url(self.settings))
 
     def publish(self, table: TableSchema, frame: pd.DataFrame, start: datetime, end: datetime) -> int:
         """Replace the window's rows by these, in one transaction; the number of rows now there."""

@@ -13,8 +13,6 @@ from cryptopattern_pipelines.resources.settings import Settings
 from cryptopattern_pipelines.storage.parquet import TableStore
 from cryptopattern_pipelines.storage.readings import ReadingCache
 
-# Starting processes takes longer than reading so few.
-_FEW = 4
 _LONGEST_SECONDS = 60.0
 _NOT_READ = "not read"
 
@@ -43,7 +41,8 @@ class Reader(dg.ConfigurableResource):
     ) -> dict[str, Reading]:
         """The readings of these rows of `raw_screenshots`, by the pictures' hashes.
 
-        Many are read on all cores, where a picture that crashes or hangs its reader costs only itself.
+        They are read on all cores, in processes of their own: a picture that crashes or hangs its reader costs only
+        itself.
         """
         cache = ReadingCache(store.root, READER_VERSION)
         texts = {sha256: cache.get(sha256) for sha256 in pictures["sha256"]}
@@ -65,9 +64,6 @@ class Reader(dg.ConfigurableResource):
 
 
 def _read_all(unread: list[_Kept]) -> Iterator[Reading]:
-    if len(unread) <= _FEW:
-        yield from map(_read_one, unread)
-        return
     outcomes = map_isolated(_read_one, unread, cpu_count() or 1, _LONGEST_SECONDS)
     for kept, outcome in zip(unread, outcomes, strict=True):
         if isinstance(outcome, Failure):

@@ -16,6 +16,7 @@ from cryptopattern_pipelines.market.symbols import parse
 
 PROJECT = Path(__file__).resolve().parents[2]
 DATA_VARIABLE = "CRYPTOPATTERN_DATA"
+DATABASE_VARIABLE = "CRYPTOPATTERN_DATABASE_URL"
 
 
 class SettingsError(click.ClickException):
@@ -35,9 +36,8 @@ def data_folder() -> Path:
 class Settings(BaseSettings):
     """The project's settings.
 
-    They come, first found first taken, from the environment, from `settings.env` in the data folder (which
-    `make demo` writes to its own, so that `.env` can't mix it up with real data), and from `.env` in the working
-    folder.
+    They come, first found first taken, from `settings.env` in the data folder (which `make demo` writes to its own, so
+    that nothing else can mix it up with real data), from the environment, and from `.env` in the working folder.
     """
 
     model_config = SettingsConfigDict(extra="ignore", populate_by_name=True, env_ignore_empty=True)
@@ -59,7 +59,7 @@ class Settings(BaseSettings):
     )
     database_url: str | None = Field(
         default=None,
-        validation_alias=_named("CRYPTOPATTERN_DATABASE_URL"),
+        validation_alias=_named(DATABASE_VARIABLE),
         description="libpq URL of a Postgres server; the embedded one is started when not set, or set to `embedded`",
     )
     market_source: Literal["live", "archive"] = Field(
@@ -147,9 +147,11 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Read the data folder's own file before `.env` of the working folder."""
-        files = (data_folder() / "settings.env", Path(".env"))
-        return (init_settings, env_settings, *(DotEnvSettingsSource(settings_cls, env_file=f) for f in files))
+        """Read the data folder's own file before the environment, and `.env` of the working folder after it."""
+        own, working = (
+            DotEnvSettingsSource(settings_cls, env_file=file) for file in (data_folder() / "settings.env", Path(".env"))
+        )
+        return (init_settings, own, env_settings, working)
 
     @field_validator("symbols", "allowed_extensions", mode="before")
     @classmethod
@@ -213,7 +215,11 @@ def load_settings(**given: Any) -> Settings:
         return Settings(**given)
     except ValidationError as error:
         wrong = "; ".join(
-            f"{'.'.join(str(part) for part in problem['loc'])}={problem['input']!r}: {problem['msg']}"
-            for problem in error.errors()
+            f"{'.'.join(map(str, problem['loc']))}{_shown(problem)}: {problem['msg']}" for problem in error.errors()
         )
         raise SettingsError(f"wrong setting: {wrong}") from None
+
+
+def _shown(problem: Any) -> str:
+    """The wrong value, but for an address, which may hold a password."""
+    return "" if DATABASE_VARIABLE in problem["loc"] else f"={problem['input']!r}"

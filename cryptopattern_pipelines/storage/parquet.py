@@ -3,8 +3,8 @@
 What belongs here: where a partition's file lies, how it is written and how a range is read. The columns
 and their rules are in `schemas.py`, the difference between a disk and an object store in `files.py`.
 
-    <root>/<table>/day=2024-08-05/13.parquet     an hourly table
-    <root>/<table>/day=2024-08-05/day.parquet    a daily one
+    <root>/<table>/date=2024-08-05/13.parquet     an hourly table
+    <root>/<table>/date=2024-08-05/day.parquet    a daily one
     <root>/_screenshots/ab/ab12….png             pictures' bytes, by their SHA-256
 """
 
@@ -154,7 +154,7 @@ class ParquetTable:
         return window[[self._name(at) in found for at in window]]
 
     def _folder(self, at: pd.Timestamp) -> str:
-        return f"{self.schema.name}/day={at:%Y-%m-%d}"
+        return f"{self.schema.name}/date={at:%Y-%m-%d}"
 
     def _name(self, at: pd.Timestamp) -> str:
         return f"{self._folder(at)}/{f'{at:%H}' if self.schema.partition == 'hour' else 'day'}.parquet"

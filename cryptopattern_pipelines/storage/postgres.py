@@ -86,21 +86,23 @@ def publish(url: str, schema: TableSchema, frame: pd.DataFrame, start: datetime,
     return len(rows)
 
 
-def has_rows_outside(url: str, schema: TableSchema, start: datetime, end: datetime) -> bool:
-    """Whether a serving table holds a row of a partition before `start` or from `end` on."""
-    table = sql.Identifier(SERVING, schema.name)
-    partition = sql.Identifier(schema.partition)
+def claim(url: str, owner: str) -> bool:
+    """Mark the serving tables as an owner's, if they are empty or its own already; whether they are its own now.
+
+    The mark is the comment on the schema.
+    """
+    migrate(url)
     with _transaction(url) as cursor:
-        cursor.execute("SELECT to_regclass(%s)", (f"{SERVING}.{schema.name}",))
-        [there] = cursor.fetchone()
-        if there is None:
-            return False
-        cursor.execute(
-            sql.SQL("SELECT EXISTS (SELECT FROM {} WHERE {} < %s OR {} >= %s)").format(table, partition, partition),
-            (start, end),
-        )
-        [found] = cursor.fetchone()
-        return bool(found)
+        cursor.execute("SELECT obj_description(to_regnamespace(%s), 'pg_namespace')", (SERVING,))
+        [mark] = cursor.fetchone()
+        if mark == owner:
+            return True
+        for name in TABLES:
+            cursor.execute(sql.SQL("SELECT EXISTS (SELECT FROM {})").format(sql.Identifier(SERVING, name)))
+            if cursor.fetchone() == (True,):
+                return False
+        cursor.execute(sql.SQL("COMMENT ON SCHEMA {} IS {}").format(sql.Identifier(SERVING), sql.Literal(owner)))
+        return True
 
 
 @contextmanager

@@ -2,7 +2,8 @@
 
 import itertools
 import os
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 
 import dagster as dg
@@ -14,7 +15,12 @@ from PIL import Image
 
 from cryptopattern_pipelines.automation import sensors
 from cryptopattern_pipelines.automation.partitions import HOURLY
-from cryptopattern_pipelines.automation.sensors import HOUR, new_screenshots, windows_to_run
+from cryptopattern_pipelines.automation.sensors import (
+    HOUR,
+    days_after_late_screenshots,
+    new_screenshots,
+    windows_to_run,
+)
 from cryptopattern_pipelines.resources.stores import LandingFolder
 
 REACH = timedelta(hours=3)
@@ -25,7 +31,8 @@ START_TAG, END_TAG = "dagster/asset_partition_range_start", "dagster/asset_parti
 class Ticks:
     """A sensor over a folder, whose cursor lives on from tick to tick."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, instance: dg.DagsterInstance) -> None:
+        self.instance = instance
         self.folder = folder / "landing"
         self.folder.mkdir()
         self.resource = LandingFolder(
@@ -36,9 +43,10 @@ class Ticks:
 
     def tick(self) -> tuple[list[dict[str, str]], str]:
         """The tags of the runs asked for, and why none was."""
-        with dg.DagsterInstance.ephemeral() as instance:
-            context = dg.build_sensor_context(instance, cursor=self.cursor, resources={"landing_folder": self.resource})
-            result = self.sensor.evaluate_tick(context)
+        context = dg.build_sensor_context(
+            self.instance, cursor=self.cursor, resources={"landing_folder": self.resource}
+        )
+        result = self.sensor.evaluate_tick(context)
         self.cursor = result.cursor
         return [dict(run.tags) for run in result.run_requests or []], result.skip_message or ""
 
@@ -49,9 +57,10 @@ class Ticks:
 
 
 @pytest.fixture
-def ticks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ticks:
+def ticks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ticks]:
     monkeypatch.setattr(sensors, "SETTLED_AFTER_SECONDS", 0.0)
-    return Ticks(tmp_path)
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield Ticks(tmp_path, instance)
 
 
 def test_a_late_screenshot_asks_for_its_hour_and_what_follows(ticks: Ticks) -> None:
@@ -95,11 +104,99 @@ def test_an_earlier_copy_asks_for_both_hours(ticks: Ticks) -> None:
     assert [run[START_TAG] for run in ticks.tick()[0]] == ["2024-08-01-10:00", "2024-08-05-13:00"]
 
 
-def test_the_hour_still_going_on_is_left_to_the_schedule(ticks: Ticks) -> None:
-    ticks.drop(f"{datetime.now(UTC):%Y-%m-%d %H.%M.%S}.png")
-    runs, why = ticks.tick()
-    assert runs == []
-    assert "still going on" in why
+def test_a_folder_moved_in_brings_its_files_though_they_did_not_change(ticks: Ticks) -> None:
+    ticks.drop("2024-08-05 13.22.01.png", 1)
+    elsewhere = ticks.folder.parent / "BTC"
+    elsewhere.mkdir()
+    ticks.drop("../BTC/2024-08-01 10.00.00.png", 2)
+    ticks.tick()
+    elsewhere.rename(ticks.folder / "BTC")
+    assert [run[START_TAG] for run in ticks.tick()[0]] == ["2024-08-01-10:00"]
+
+
+def test_a_change_of_permissions_asks_for_nothing_again(ticks: Ticks) -> None:
+    path = ticks.drop("2024-08-05 13.22.01.png")
+    ticks.tick()
+    path.chmod(0o600)
+    assert ticks.tick()[0] == []
+
+
+def test_an_index_made_anew_is_seen_from_its_beginning(ticks: Ticks) -> None:
+    ticks.drop("2024-08-05 13.22.01.png")
+    ticks.tick()
+    for file in ticks.folder.parent.glob("index*"):
+        file.unlink()
+    ticks.drop("2024-08-01 10.00.00.png", 2)
+    assert [run[START_TAG] for run in ticks.tick()[0]] == ["2024-08-01-10:00", "2024-08-05-13:00"]
+
+
+def test_names_that_are_not_utf_8_and_links_to_themselves_stop_nothing(ticks: Ticks) -> None:
+    (ticks.folder / "loop.png").symlink_to("loop.png")
+    with open(os.fsencode(ticks.folder) + b"/\xff.png", "wb") as file:  # noqa: PTH123 (such names need bytes)
+        file.write(b"x")
+    ticks.drop("2024-08-05 13.22.01.png")
+    assert len(ticks.tick()[0]) == 1
+
+
+class TestHourStillGoingOn:
+    """A file of the hour that has not closed yet is the schedule's; if the schedule did not run, the sensor's."""
+
+    @pytest.fixture
+    def clock(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[datetime]]:
+        now = [datetime(2024, 8, 5, 13, 30, tzinfo=UTC)]
+
+        class Clock(datetime):
+            @classmethod
+            def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+                return now[0].astimezone(tz)
+
+        monkeypatch.setattr(sensors, "datetime", Clock)
+        return now
+
+    def test_is_left_to_the_schedule(self, ticks: Ticks, clock: list[datetime]) -> None:
+        ticks.drop("2024-08-05 13.22.01.png")
+        runs, why = ticks.tick()
+        assert runs == []
+        assert "still going on" in why
+        clock[0] += timedelta(minutes=40)
+        assert ticks.tick()[0] == []
+
+    def test_is_asked_for_when_the_schedule_did_not_run_it(self, ticks: Ticks, clock: list[datetime]) -> None:
+        ticks.drop("2024-08-05 13.22.01.png")
+        ticks.tick()
+        clock[0] += timedelta(hours=12)
+        assert [run[START_TAG] for run in ticks.tick()[0]] == ["2024-08-05-13:00"]
+        assert ticks.tick()[0] == []
+
+    def test_is_not_asked_for_when_the_schedule_has_run_it(self, ticks: Ticks, clock: list[datetime]) -> None:
+        ticks.drop("2024-08-05 13.22.01.png")
+        ticks.tick()
+        ticks.instance.report_runless_asset_event(
+            dg.AssetMaterialization("raw_screenshots", partition="2024-08-05-13:00")
+        )
+        clock[0] += timedelta(hours=12)
+        assert ticks.tick()[0] == []
+
+
+def test_late_screenshots_ask_for_the_days_that_have_counted_their_hours() -> None:
+    sensor = days_after_late_screenshots(dg.DefaultSensorStatus.STOPPED)
+    yesterday = datetime.now(UTC) - timedelta(days=1)
+
+    @dg.job
+    def late() -> None:
+        dg.op(name="nothing")(lambda: None)()
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = late.execute_in_process(
+            instance=instance, tags={START_TAG: f"{yesterday - timedelta(days=1):%Y-%m-%d}-13:00"}
+        )
+        context = dg.build_run_status_sensor_context(
+            "days_after_late_screenshots", result.get_run_success_event(), instance, result.dagster_run
+        )
+        request = sensor(context)
+    assert isinstance(request, dg.RunRequest)
+    assert request.tags[START_TAG] == f"{yesterday - timedelta(days=1):%Y-%m-%d}"
+    assert request.tags[END_TAG] == f"{yesterday:%Y-%m-%d}"
 
 
 @given(st.lists(st.integers(0, 800), max_size=30), st.integers(0, 30))

@@ -114,5 +114,5 @@ def test_rows_of_files_taken_out_of_the_folder_stay(landing: Landing) -> None:
     path.unlink()
     picture(landing.folder / "2024-08-05 11.00.00.png", 2)
     examined = landing.examine(START, END)
-    rows = with_rows_of_removed_files(kept, examined.pictures, examined.seen)
+    rows = with_rows_of_removed_files(kept, examined.pictures, examined.present)
     assert sorted(rows["file"]) == ["2024-08-05 10.00.00.png", "2024-08-05 11.00.00.png"]

@@ -81,11 +81,11 @@ def test_an_hourly_table_has_a_file_an_hour_and_a_daily_one_a_file_a_day(tmp_pat
     midnight = START.replace(hour=0)
     ParquetTable(WIN_RATES, tmp_path).write([], midnight, midnight + timedelta(days=2))
     assert list(files_of(tmp_path)) == [
-        "market_candles/day=2024-08-05/22.parquet",
-        "market_candles/day=2024-08-05/23.parquet",
-        "market_candles/day=2024-08-06/00.parquet",
-        "win_rates/day=2024-08-05/day.parquet",
-        "win_rates/day=2024-08-06/day.parquet",
+        "market_candles/date=2024-08-05/22.parquet",
+        "market_candles/date=2024-08-05/23.parquet",
+        "market_candles/date=2024-08-06/00.parquet",
+        "win_rates/date=2024-08-05/day.parquet",
+        "win_rates/date=2024-08-06/day.parquet",
     ]
 
 
@@ -133,8 +133,8 @@ def test_a_window_is_replaced_and_its_neighbours_keep_their_bytes(tmp_path: Path
     table.write(candles(1, START + HOUR, ("SOL",)), START + HOUR, START + 3 * HOUR)
     after = files_of(tmp_path)
     assert {name for name in before if before[name] != after[name]} == {
-        "market_candles/day=2024-08-05/23.parquet",
-        "market_candles/day=2024-08-06/00.parquet",
+        "market_candles/date=2024-08-05/23.parquet",
+        "market_candles/date=2024-08-06/00.parquet",
     }
     assert table.read(START, START + 4 * HOUR)["symbol"].tolist() == ["BTC", "ETH", "SOL", "BTC", "ETH"]
 
@@ -158,7 +158,7 @@ def test_the_bytes_say_nothing_of_pandas_or_of_how_the_range_was_cut(tmp_path: P
         one = rows[rows["hour"] == at].sample(frac=1, random_state=hour)
         ParquetTable(MARKET_CANDLES, tmp_path / "hourly").write(one, at, at + HOUR)
     assert files_of(tmp_path / "once") == files_of(tmp_path / "hourly")
-    footer = pq.read_metadata(tmp_path / "once/market_candles/day=2024-08-05/22.parquet")
+    footer = pq.read_metadata(tmp_path / "once/market_candles/date=2024-08-05/22.parquet")
     assert footer.metadata is None
     assert footer.schema.to_arrow_schema() == MARKET_CANDLES.arrow
 
@@ -206,7 +206,7 @@ def test_any_rows_make_the_round_trip_in_any_order(rows: list[dict[str, object]]
 def test_a_damaged_file_is_named(tmp_path: Path) -> None:
     table = ParquetTable(MARKET_CANDLES, tmp_path)
     table.write(candles(2), START, START + 2 * HOUR)
-    damaged = tmp_path / "market_candles/day=2024-08-05/23.parquet"
+    damaged = tmp_path / "market_candles/date=2024-08-05/23.parquet"
     damaged.write_bytes(damaged.read_bytes()[:-20])
     with pytest.raises(UnreadablePartitionError, match=r"23\.parquet can't be read as market_candles .* again") as told:
         table.read(START, START + 2 * HOUR)
@@ -218,7 +218,7 @@ def test_a_file_from_before_a_nullable_column_came_is_read_and_one_without_a_nee
 ) -> None:
     table = ParquetTable(MARKET_CANDLES, tmp_path)
     table.write(candles(1), START, START + HOUR)
-    path = tmp_path / "market_candles/day=2024-08-05/22.parquet"
+    path = tmp_path / "market_candles/date=2024-08-05/22.parquet"
     whole = pq.ParquetFile(path).read()
     pq.write_table(whole.drop_columns(["trades"]), path)
     assert table.read(START, START + HOUR)["trades"].isna().all()

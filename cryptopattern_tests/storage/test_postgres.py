@@ -182,11 +182,12 @@ def test_latest_by_symbol_alerts_since_and_symbol_over_time_are_served_by_an_ind
     assert "Seq Scan" not in plan
 
 
-def test_rows_outside_of_a_window_are_noticed(fresh_database: Callable[[], str]) -> None:
-    url = fresh_database()
-    window = (START, START + 6 * HOUR)
-    assert not postgres.has_rows_outside(url, SQUEEZE_ANALYSES, *window)
-    migrate(url)
-    publish(url, SQUEEZE_ANALYSES, analyses(6), *window)
-    assert not postgres.has_rows_outside(url, SQUEEZE_ANALYSES, *window)
-    assert postgres.has_rows_outside(url, SQUEEZE_ANALYSES, START, START + 5 * HOUR)
+def test_serving_tables_are_claimed_by_one_owner_while_they_are_empty(fresh_database: Callable[[], str]) -> None:
+    theirs, ours = fresh_database(), fresh_database()
+    migrate(theirs)
+    publish(theirs, SQUEEZE_ANALYSES, analyses(1), START, START + HOUR)
+    assert not postgres.claim(theirs, "demo")
+    assert postgres.claim(ours, "demo")
+    publish(ours, SQUEEZE_ANALYSES, analyses(1), START, START + HOUR)
+    assert postgres.claim(ours, "demo")
+    assert not postgres.claim(ours, "somebody else")
