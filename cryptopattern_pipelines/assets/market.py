@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import dagster as dg
 
 from cryptopattern_pipelines.assets.materialise import Events, table_asset, write
+from cryptopattern_pipelines.automation.jobs import PROCESS_TAG
 from cryptopattern_pipelines.automation.partitions import window_of
 from cryptopattern_pipelines.market import snapshots
 from cryptopattern_pipelines.market.live import NoVenueError
@@ -24,10 +25,12 @@ _FIRST_WAIT_SECONDS = 60
 
 @contextmanager
 def _patience(context: dg.AssetExecutionContext) -> Iterator[None]:
-    """Ask for another try, later, when no venue could be reached at all."""
+    """Ask for another try, later, when no venue could be reached at all; a person who waits is told at once."""
     try:
         yield
     except NoVenueError as error:
+        if PROCESS_TAG in context.run.tags:
+            raise dg.Failure(str(error), allow_retries=False) from error
         wait = _FIRST_WAIT_SECONDS * 2**context.retry_number
         raise dg.RetryRequested(max_retries=_RETRIES, seconds_to_wait=wait) from error
 

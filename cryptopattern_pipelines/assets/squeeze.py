@@ -1,5 +1,7 @@
 """Readings and snapshots become squeeze analyses; snapshots and liquidations tell the squeezes that happened."""
 
+from typing import Any
+
 import dagster as dg
 
 from cryptopattern_pipelines.assets.market import exchange_snapshots, market_candles, realised_liquidations
@@ -44,8 +46,13 @@ def squeeze_analyses(context: dg.AssetExecutionContext, store: Store, analysis: 
         *window,
         settings,
     )
-    counts = {name: rows[name].value_counts().to_dict() for name in ("severity", "squeeze_type")}
-    yield from write(context, store, schemas.SQUEEZE_ANALYSES, rows, **counts)
+    unmatched = set(readings["hour"][readings["hour"] >= window.start]) - set(rows["hour"])
+    if unmatched:
+        context.log.warning(
+            f"{len(unmatched)} hours have readings but no market data: backfill market_candles for them"
+        )
+    counts: dict[str, Any] = {name: rows[name].value_counts().to_dict() for name in ("severity", "squeeze_type")}
+    yield from write(context, store, schemas.SQUEEZE_ANALYSES, rows, hours_without_market=len(unmatched), **counts)
 
 
 @dg.asset(
@@ -75,5 +82,7 @@ def squeeze_events(context: dg.AssetExecutionContext, store: Store) -> Events:
         *window,
         settings,
     )
-    counts = {name: rows[name].value_counts().to_dict() for name in ("squeeze_type", "severity", "evidence")}
+    counts: dict[str, Any] = {
+        name: rows[name].value_counts().to_dict() for name in ("squeeze_type", "severity", "evidence")
+    }
     yield from write(context, store, schemas.SQUEEZE_EVENTS, rows, **counts)

@@ -4,6 +4,7 @@ The daemon can do the same from the UI; here no daemon is needed, and nobody wai
 """
 
 import os
+import re
 import socket
 import threading
 import uuid
@@ -18,13 +19,13 @@ from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PART
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from cryptopattern_pipelines.automation.jobs import PROCESS_TAG
 from cryptopattern_pipelines.automation.partitions import DAILY, FIRST_DAY, HOURLY, Window
 from cryptopattern_pipelines.storage.parquet import TableStore
 
 # A range's materialisation events are written in batches: 2.5 times less of Postgres' time than one by one.
 os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", "500")
 
-PROCESS_TAG = "cryptopattern/process"
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
@@ -95,8 +96,10 @@ def fill(job: dg.JobDefinition, window: Window, instance: dg.DagsterInstance, co
         ASSET_PARTITION_RANGE_END_TAG: keys[-1],
         PROCESS_TAG: _this_process(),
     }
-    with _progress(job, len(keys), run_id, instance, console):
+    with _progress(job, len(keys), run_id, instance, console) as went_well:
         result = job.execute_in_process(_QUIET, instance, raise_on_error=False, run_id=run_id, tags=tags)
+        if result.success:
+            went_well.set()
     if not result.success:
         raise FillError(f"{job.name} {keys[0]} … {keys[-1]} failed: {_reason(result)}")
     return run_id
@@ -131,15 +134,19 @@ def _reason(result: dg.ExecuteInProcessResult) -> str:
         if error is not None:
             while error.cause is not None:
                 error = error.cause
-            return f"{event.step_key or 'run'}: {error.message.strip().splitlines()[0]}"
+            told = re.sub(r"^[\w.]+\.(?=\w+: )", "", error.message.strip().splitlines()[0])
+            return f"{event.step_key or 'run'}: {told}"
     return "see the run in the UI"
 
 
 @contextmanager
 def _progress(
     job: dg.JobDefinition, partitions: int, run_id: str, instance: dg.DagsterInstance, console: Console
-) -> Iterator[None]:
-    """Show which step is running, how many are done and for how long, while the body runs."""
+) -> Iterator[threading.Event]:
+    """Show which step is running, how many are done and for how long, while the body runs.
+
+    The body sets the event when all went well.
+    """
     unit = "hours" if partitions_of(job) is HOURLY else "days"
     columns = (
         SpinnerColumn(),
@@ -149,7 +156,7 @@ def _progress(
         TimeElapsedColumn(),
         TextColumn("{task.description}"),
     )
-    ended = threading.Event()
+    ended, went_well = threading.Event(), threading.Event()
     with Progress(*columns, console=console) as progress:
         total = len(job.asset_layer.selected_asset_keys)
         task = progress.add_task("starting", total=total, job=job.name, range=f"{partitions:,} {unit}")
@@ -168,13 +175,15 @@ def _progress(
                     else:
                         progress.advance(task)
                 if last_look and not page.has_more:
-                    progress.update(task, description="done")
+                    progress.update(task, description="done" if went_well.is_set() else "[red]failed[/]")
+                    if not went_well.is_set():
+                        progress.stop_task(task)
                     return
 
         watcher = threading.Thread(target=follow, daemon=True)
         watcher.start()
         try:
-            yield
+            yield went_well
         finally:
             ended.set()
             watcher.join(timeout=5)

@@ -23,6 +23,8 @@ LATE_SCREENSHOT_TABLES = [*SCREENSHOT_TABLES, "squeeze_analyses"]
 
 # One run at a time writes tables: see `concurrency` in dagster.yaml.
 WRITES = {"cryptopattern/writes": "tables"}
+# On a run that a person started and waits for: the process that it lives in.
+PROCESS_TAG = "cryptopattern/process"
 
 
 def _tables_and_serving(names: list[str]) -> dg.AssetSelection:

@@ -9,13 +9,13 @@ import pytest
 from dagster._core.test_utils import create_run_for_test
 
 from cryptopattern_pipelines.automation.fill import (
-    PROCESS_TAG,
     FillError,
     _this_process,
     end_dead_runs,
     whole_days,
     window_to_fill,
 )
+from cryptopattern_pipelines.automation.jobs import PROCESS_TAG
 from cryptopattern_pipelines.automation.partitions import Window
 
 MIDNIGHT = datetime(2024, 6, 20, tzinfo=UTC)

@@ -142,7 +142,7 @@ class TestHourStillGoingOn:
     """A file of the hour that has not closed yet is the schedule's; if the schedule did not run, the sensor's."""
 
     @pytest.fixture
-    def clock(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[datetime]]:
+    def clock(self, monkeypatch: pytest.MonkeyPatch) -> list[datetime]:
         now = [datetime(2024, 8, 5, 13, 30, tzinfo=UTC)]
 
         class Clock(datetime):
