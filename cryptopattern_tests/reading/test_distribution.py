@@ -1,0 +1,119 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cryptopattern_pipelines.reading.bars import Bar, find_bars
+from cryptopattern_pipelines.reading.distribution import DistributionChart, percent_in, read_distribution
+from cryptopattern_pipelines.reading.ocr import default_engine
+from cryptopattern_pipelines.reading.picture import load_picture
+
+from . import drawn
+
+ROWS = [
+    ("SAND", 27.9), ("ETH", 87.6), ("AVAX", 67.7), ("TRX", 3.2), ("1000PEPE", 27.9), ("BTC", 63.0), ("XLM", 52.6),
+    ("WIF", 0.0), ("DOGE", 100.0), ("LINK", 61.7), ("TAO", 48.8), ("FARTCOIN", 42.1),
+]  # fmt: skip
+
+
+def read(picture: np.ndarray) -> DistributionChart:
+    table = find_bars(picture)
+    assert table is not None
+    return read_distribution(picture, table, default_engine())
+
+
+def arrows_of(share: float) -> int:
+    most = max(share, 100 - share)
+    return (0 if most < 60 else 1 if most < 75 else 2) * (-1 if share > 50 else 1)
+
+
+def test_a_drawn_chart_is_read_back_row_by_row() -> None:
+    chart = read(drawn.distribution(ROWS))
+    assert chart.error is None
+    assert [(row.symbol, row.long_pct) for row in chart.readings] == ROWS
+    assert [row.arrows for row in chart.readings] == [arrows_of(share) for _, share in ROWS]
+    assert all(row.long_pct + row.short_pct == pytest.approx(100) for row in chart.readings)
+    assert {row.method for row in chart.readings} == {"both"}
+
+
+def test_the_bar_counts_where_the_text_disagrees() -> None:
+    texts = [("30.0%", "70.0%"), ("30.0%", "70.0%"), ("30.0%", "71.0%")]
+    picture = drawn.bars([30.0, 42.0, 30.0], texts=texts)
+    picture[:, :95] = drawn.distribution([("BTC", 30.0), ("ETH", 42.0), ("SOL", 30.0)])[:, :95]
+    rows = {row.symbol: row for row in read(picture).readings}
+    assert rows["BTC"].method == "both"
+    assert rows["ETH"].method == "bar"
+    assert rows["ETH"].long_pct == pytest.approx(42, abs=0.2)
+    assert rows["ETH"].agreement == pytest.approx(12, abs=0.2)
+    assert rows["SOL"].long_pct == 30.0  # one text is borne out by the bar, the other isn't
+
+
+def test_a_row_without_a_symbol_is_left_out_and_told_of() -> None:
+    picture = drawn.distribution(ROWS[:4])
+    picture[64 + 35 : 64 + 58, :95] = drawn.GROUND
+    chart = read(picture)
+    assert [row.symbol for row in chart.readings] == ["SAND", "AVAX", "TRX"]
+    assert chart.error is not None
+    assert "row 2" in chart.error
+
+
+def test_the_text_counts_where_something_lies_over_the_bar() -> None:
+    picture = drawn.distribution(ROWS[:8])
+    picture[64 + 35 : 87 + 35, 300:560] = 255  # ETH, both texts still seen
+    picture[64 + 70 : 87 + 70, 250:698] = 255  # AVAX, one text covered
+    chart = read(picture)
+    rows = {row.symbol: row for row in chart.readings}
+    assert (rows["ETH"].long_pct, rows["ETH"].method) == (87.6, "text")
+    assert "AVAX" not in rows
+    assert chart.error is not None
+    assert "row 3" in chart.error
+
+
+def test_a_symbol_that_stands_twice_is_read_once() -> None:
+    chart = read(drawn.distribution([("SAND", 20.0), ("ETH", 30.0), ("SAND", 40.0)]))
+    assert [row.symbol for row in chart.readings] == ["SAND", "ETH"]
+    assert chart.error is not None
+    assert "twice" in chart.error
+
+
+def test_badges_that_are_cut_off_are_not_known() -> None:
+    assert {row.arrows for row in read(drawn.distribution(ROWS)[:, :715]).readings} == {None}
+
+
+def test_words_keep_their_places_on_the_picture() -> None:
+    words = read(drawn.distribution(ROWS[:3])).words
+    eth = next(word for word in words if word.text == "ETH")
+    assert 64 + 35 <= eth.y <= 64 + 58
+    assert eth.right <= 82
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("27.9%", 27.9),
+        ("100.0%", 100.0),
+        ("0,4 %", 0.4),
+        ("561%", None),
+        ("12.3% 4.5%", None),
+        ("", None),
+        ("7.25", None),
+    ],
+)
+def test_only_a_percentage_with_one_decimal_counts(text: str, value: float | None) -> None:
+    assert percent_in(text) == value
+
+
+def test_all_rows_of_the_genuine_chart(shared: Path) -> None:
+    picture = load_picture(shared / "screenshots/genuine/images/zmart_1000138400.jpg").pixels
+    rows = {row.symbol: (row.long_pct, row.arrows) for row in read(picture).readings}
+    assert len(rows) == 30
+    assert rows["SAND"] == (27.9, 1)
+    assert rows["ENA"] == (91.3, -2)
+    assert rows["WIF"] == (0.0, 2)
+    assert rows["AI16Z"] == (26.7, 1)
+    assert rows["1000BONK"] == (46.0, 0)
+    assert all(arrows == arrows_of(share) for share, arrows in rows.values())
+
+
+def test_a_bar_knows_its_height() -> None:
+    assert Bar(10, 33, 50.0, 0.2).height == 23

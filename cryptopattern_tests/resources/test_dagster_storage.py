@@ -1,0 +1,174 @@
+"""Our storage of Dagster's history says the same as Dagster's own, and keeps its tables in a schema of its own."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+import sqlalchemy as sa
+from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
+
+from cryptopattern_pipelines.resources.dagster_storage import BatchingEventLogStorage
+from cryptopattern_pipelines.resources.settings import PROJECT
+
+HOURS = dg.HourlyPartitionsDefinition(start_date="2025-01-01-00:00", timezone="UTC")
+KEYS = HOURS.get_partition_keys()[:30]
+# Smaller than the range, and no divisor of it: several batches and a rest.
+BATCH = 7
+POLICY = dg.BackfillPolicy.single_run()
+
+
+@dg.asset(
+    code_version="1",
+    partitions_def=HOURS,
+    backfill_policy=POLICY,
+    check_specs=[dg.AssetCheckSpec("is_whole", asset="first", blocking=True)],
+)
+def first() -> Any:
+    yield dg.AssetCheckResult(check_name="is_whole", passed=True)
+    yield dg.MaterializeResult(metadata={"rows": 3}, data_version=dg.DataVersion("one"), tags={"made_by": "test"})
+
+
+@dg.asset(code_version="1", partitions_def=HOURS, backfill_policy=POLICY, deps=[first])
+def second() -> dg.MaterializeResult[Any]:
+    return dg.MaterializeResult(metadata={"rows": 5})
+
+
+# In the name of a tag that tells which event an input came from, by number.
+_POINTER = "event_pointer"
+ASSETS = [first, second]
+ASSET_KEYS = [asset.key for asset in ASSETS]
+
+
+def opened(home: Path, monkeypatch: pytest.MonkeyPatch) -> dg.DagsterInstance:
+    monkeypatch.setenv("DAGSTER_HOME", str(home))
+    return dg.DagsterInstance.get()
+
+
+def run_over_the_range(instance: dg.DagsterInstance) -> None:
+    tags = {ASSET_PARTITION_RANGE_START_TAG: KEYS[0], ASSET_PARTITION_RANGE_END_TAG: KEYS[-1]}
+    assert dg.materialize(ASSETS, instance=instance, tags=tags).success
+
+
+def history(instance: dg.DagsterInstance) -> dict[str, Any]:
+    """What Dagster can be asked of the range's run, without ids and times, which differ from run to run."""
+    [run] = instance.get_runs()
+    log = instance.event_log_storage
+    events = [
+        (event.event_type_value, str(event.asset_key), event.partition)
+        for event in (entry.dagster_event for entry in instance.all_logs(run.run_id))
+        if event is not None and event.asset_key is not None
+    ]
+    records = {
+        record.asset_entry.asset_key.to_user_string(): record.asset_entry
+        for record in instance.get_asset_records(ASSET_KEYS)
+    }
+    return {
+        "events": sorted(events, key=str),
+        "materialised": {str(key): sorted(instance.get_materialized_partitions(key)) for key in ASSET_KEYS},
+        "planned and not materialised": {
+            str(key): sorted(log.get_latest_asset_partition_materialization_attempts_without_materializations(key))
+            for key in ASSET_KEYS
+        },
+        "latest": {str(key): _latest(instance, key) for key in ASSET_KEYS},
+        "entries": {
+            name: (
+                entry.last_run_id == run.run_id,
+                _partition_of(entry.last_materialization),
+                entry.last_planned_materialization_run_id == run.run_id,
+            )
+            for name, entry in records.items()
+        },
+        "tags": {
+            str(key): sorted(
+                (event.partition, sorted(tag for tag in (event.tags or {}).items() if _POINTER not in tag[0]))
+                for event in (
+                    record.asset_materialization
+                    for record in instance.fetch_materializations(key, limit=len(KEYS) * 2).records
+                )
+                if event is not None
+            )
+            for key in ASSET_KEYS
+        },
+        "tagged rows": _event_tags(instance),
+    }
+
+
+def _partition_of(entry: dg.EventLogEntry | None) -> str | None:
+    made = entry.asset_materialization if entry is not None else None
+    return made.partition if made is not None else None
+
+
+def _latest(instance: dg.DagsterInstance, key: dg.AssetKey) -> Any:
+    event = instance.get_latest_materialization_event(key)
+    assert event is not None
+    made = event.asset_materialization
+    assert made is not None
+    return made.partition, {name: value.value for name, value in made.metadata.items()}
+
+
+def _event_tags(instance: dg.DagsterInstance) -> list[tuple[Any, ...]]:
+    """The rows of the tags' table as such: the UI asks them by asset."""
+    with instance.event_log_storage.index_connection() as connection:  # type: ignore[attr-defined]
+        rows = connection.execute(
+            sa.text(
+                "SELECT t.asset_key, t.key, t.value, e.dagster_event_type, e.partition"
+                " FROM asset_event_tags t JOIN event_logs e ON e.id = t.event_id"
+            )
+        ).fetchall()
+    return sorted((tuple(row) for row in rows if _POINTER not in row[1]), key=str)
+
+
+def test_a_range_leaves_the_history_that_dagsters_own_storage_keeps(
+    fresh_database: Callable[[], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DAGSTER_EVENT_BATCH_SIZE", str(BATCH))
+    own, plain = tmp_path / "own", tmp_path / "plain"
+    own.mkdir()
+    plain.mkdir()
+    shutil.copy(PROJECT / "dagster.yaml", own)
+    monkeypatch.setenv("CRYPTOPATTERN_DATABASE_URL", fresh_database())
+    config = {"storage": {"postgres": {"postgres_url": fresh_database()}}, "telemetry": {"enabled": False}}
+    # JSON is YAML too.
+    (plain / "dagster.yaml").write_text(json.dumps(config))
+
+    batches: list[int] = []
+    stored = BatchingEventLogStorage._store_planned
+
+    def counted(storage: BatchingEventLogStorage, events: Any) -> None:
+        batches.append(len(events))
+        stored(storage, events)
+
+    monkeypatch.setattr(BatchingEventLogStorage, "_store_planned", counted)
+    with opened(own, monkeypatch) as instance:
+        assert isinstance(instance.event_log_storage, BatchingEventLogStorage)
+        run_over_the_range(instance)
+        ours = history(instance)
+    assert sum(batches) == len(KEYS) * len(ASSETS)
+    assert max(batches) > 1, "nothing went in batches"
+    with opened(plain, monkeypatch) as instance:
+        assert not isinstance(instance.event_log_storage, BatchingEventLogStorage)
+        run_over_the_range(instance)
+        theirs = history(instance)
+
+    for name, value in theirs.items():
+        assert ours[name] == value, name
+    assert theirs["materialised"] == {str(key): KEYS for key in ASSET_KEYS}
+    planned = [event for event in ours["events"] if event[0] == "ASSET_MATERIALIZATION_PLANNED"]
+    assert len(planned) == len(KEYS) * len(ASSETS)
+    assert any(("made_by", "test") in tags for _, tags in ours["tags"][str(first.key)])
+
+
+def test_the_projects_instance_keeps_its_tables_in_a_schema_of_its_own(
+    postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy(PROJECT / "dagster.yaml", tmp_path)
+    monkeypatch.setenv("CRYPTOPATTERN_DATABASE_URL", postgres_url)
+    with opened(tmp_path, monkeypatch) as instance:
+        assert instance.get_runs() == []
+    inspector = sa.inspect(sa.create_engine(postgres_url, poolclass=sa.NullPool))
+    assert {"runs", "event_logs", "asset_keys", "jobs"} <= set(inspector.get_table_names("dagster"))
+    assert inspector.get_table_names("public") == []
