@@ -17,7 +17,7 @@ FACTOR = 1.37
 _KINDS = {
     "klines": (0, (1, 2, 3, 4, 5, 7), timedelta(hours=1)),
     "fundingRate": (0, (2,), timedelta(0)),
-    "metrics": (0, (2, 3, 4, 5, 6, 7), timedelta(0)),
+    "metrics": (0, (2, 3, 4, 5, 6, 7), timedelta(minutes=5)),
     "liquidationSnapshot": (0, (4, 8, 9), timedelta(0)),
 }
 
