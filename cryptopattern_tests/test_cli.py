@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -26,9 +27,14 @@ KEYS = [
 
 
 @pytest.fixture(autouse=True)
-def own_data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("CRYPTOPATTERN_DATA", str(tmp_path / "data"))
-    return tmp_path / "data"
+def own_data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A data folder of the test's own; a server that a command has started in it is stopped again."""
+    data = tmp_path / "data"
+    monkeypatch.setenv("CRYPTOPATTERN_DATA", str(data))
+    monkeypatch.setenv("DAGSTER_HOME", str(data / "dagster"))
+    yield data
+    if (data / "postgres").exists():
+        EmbeddedPostgres(data / "postgres").stop()
 
 
 def run(*arguments: str) -> Result:

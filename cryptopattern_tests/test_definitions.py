@@ -1,5 +1,6 @@
 """The code location as a whole: it loads, its lineage is the design's, its schedules ask for the right partitions."""
 
+import os
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -11,6 +12,7 @@ import pytest
 from cryptopattern_pipelines.automation.partitions import DAILY, FIRST_DAY, HOURLY
 from cryptopattern_pipelines.definitions import build_definitions
 from cryptopattern_pipelines.resources.settings import PROJECT, load_settings
+from cryptopattern_pipelines.storage.embedded import EmbeddedPostgres
 from cryptopattern_pipelines.storage.schemas import TABLES
 
 
@@ -25,7 +27,12 @@ def test_definitions_are_loadable(definitions: dg.Definitions) -> None:
 
 def test_the_workspace_file_loads(tmp_path: Path) -> None:
     command = [str(Path(sys.executable).with_name("dagster")), "definitions", "validate", "-w", "workspace.yaml"]
-    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
+    # Dagster takes the project's dagster.yaml from the working folder, and so starts the embedded server.
+    environment = {**os.environ, "CRYPTOPATTERN_DATA": str(tmp_path), "CRYPTOPATTERN_DATABASE_URL": "embedded"}
+    try:
+        done = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False)
+    finally:
+        EmbeddedPostgres(tmp_path / "postgres").stop()
     assert done.returncode == 0, done.stderr
     assert "cryptopattern" in done.stdout + done.stderr
 
