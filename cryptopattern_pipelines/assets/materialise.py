@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
-from cryptopattern_pipelines.automation.partitions import DAILY, HOURLY, Window, window_of
+from cryptopattern_pipelines.automation.partitions import Window, partitions_of, window_of
 from cryptopattern_pipelines.checks.schema import CHECK, schema_check
 from cryptopattern_pipelines.resources.stores import Store
 from cryptopattern_pipelines.storage.rows import InvalidRowsError
@@ -24,7 +24,7 @@ def table_asset(table: TableSchema, group: str, **more: Any) -> dict[str, Any]:
     return {
         "name": table.name,
         "group_name": group,
-        "partitions_def": HOURLY if table.partition == "hour" else DAILY,
+        "partitions_def": partitions_of(table),
         "backfill_policy": dg.BackfillPolicy.single_run(),
         "check_specs": [schema_check(table, dg.AssetKey(table.name))],
         "kinds": {"parquet", "pandas"},

@@ -4,7 +4,7 @@ import dagster as dg
 import psycopg2
 
 from cryptopattern_pipelines.assets.materialise import counts
-from cryptopattern_pipelines.automation.partitions import DAILY, HOURLY, window_of
+from cryptopattern_pipelines.automation.partitions import partitions_of, window_of
 from cryptopattern_pipelines.resources.database import ServingDatabase
 from cryptopattern_pipelines.resources.stores import Store
 from cryptopattern_pipelines.storage.schemas import TableSchema
@@ -18,7 +18,7 @@ def serving_asset(table: TableSchema) -> dg.AssetsDefinition:
     @dg.asset(
         key=dg.AssetKey([GROUP, table.name]),
         group_name=GROUP,
-        partitions_def=HOURLY if table.partition == "hour" else DAILY,
+        partitions_def=partitions_of(table),
         backfill_policy=dg.BackfillPolicy.single_run(),
         deps=[dg.AssetKey(table.name)],
         kinds={"postgres"},

@@ -15,12 +15,19 @@ from datetime import UTC, datetime, timedelta
 import click
 import dagster as dg
 import psutil
-from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from cryptopattern_pipelines.automation.jobs import PROCESS_TAG
-from cryptopattern_pipelines.automation.partitions import DAILY, FIRST_DAY, HOURLY, Window
+from cryptopattern_pipelines.automation.partitions import (
+    DAILY,
+    FIRST_DAY,
+    HOURLY,
+    Partitions,
+    Window,
+    keys_in,
+    range_tags,
+)
 from cryptopattern_pipelines.storage.parquet import TableStore
 
 # A range's materialisation events are written in batches: 2.5 times less of Postgres' time than one by one.
@@ -59,17 +66,13 @@ def whole_days(window: Window) -> Window | None:
     return Window(start, end) if start < end else None
 
 
-def partitions_of(job: dg.JobDefinition) -> dg.TimeWindowPartitionsDefinition:
-    """The job's partitions definition."""
-    return HOURLY if job.partitions_def == HOURLY else DAILY
-
-
 def keys_of(job: dg.JobDefinition, window: Window) -> list[str]:
     """The keys of the job's partitions in a window."""
-    partitions = partitions_of(job)
-    length = timedelta(hours=1) if partitions is HOURLY else timedelta(days=1)
-    count = (window.end - window.start) // length
-    return [(window.start + i * length).strftime(partitions.fmt) for i in range(count)]
+    return keys_in(_partitions_of(job), window)
+
+
+def _partitions_of(job: dg.JobDefinition) -> Partitions:
+    return HOURLY if job.partitions_def == HOURLY else DAILY
 
 
 def is_filled(job: dg.JobDefinition, window: Window, instance: dg.DagsterInstance, store: TableStore) -> bool:
@@ -91,11 +94,7 @@ def fill(job: dg.JobDefinition, window: Window, instance: dg.DagsterInstance, co
     keys = keys_of(job, window)
     end_dead_runs(instance)
     run_id = str(uuid.uuid4())
-    tags = {
-        ASSET_PARTITION_RANGE_START_TAG: keys[0],
-        ASSET_PARTITION_RANGE_END_TAG: keys[-1],
-        PROCESS_TAG: _this_process(),
-    }
+    tags = {**range_tags(_partitions_of(job), window), PROCESS_TAG: _this_process()}
     with _progress(job, len(keys), run_id, instance, console) as went_well:
         result = job.execute_in_process(_QUIET, instance, raise_on_error=False, run_id=run_id, tags=tags)
         if result.success:
@@ -147,7 +146,7 @@ def _progress(
 
     The body sets the event when all went well.
     """
-    unit = "hours" if partitions_of(job) is HOURLY else "days"
+    unit = "hours" if _partitions_of(job) is HOURLY else "days"
     columns = (
         SpinnerColumn(),
         TextColumn("[bold]{task.fields[job]}[/] {task.fields[range]}"),

@@ -4,10 +4,14 @@ Partitions are time alone: symbols, venues and screenshots are rows. A partition
 so nothing is ever computed from an hour or a day that is still going on.
 """
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 import dagster as dg
+from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
+
+from cryptopattern_pipelines.storage.schemas import TableSchema
 
 # Liquid perpetual markets and the charts made from them begin in 2020. An hourly asset that starts here
 # stays under the 100,000 partitions that Dagster advises until 2031.
@@ -15,6 +19,8 @@ FIRST_DAY = datetime(2020, 1, 1, tzinfo=UTC)
 
 HOURLY = dg.HourlyPartitionsDefinition(start_date=FIRST_DAY, timezone="UTC")
 DAILY = dg.DailyPartitionsDefinition(start_date=FIRST_DAY, timezone="UTC")
+
+Partitions = dg.TimeWindowPartitionsDefinition
 
 
 class Window(NamedTuple):
@@ -26,6 +32,28 @@ class Window(NamedTuple):
     def reaching_back(self, lookback: timedelta) -> "Window":
         """The same window from `lookback` before its start, for what its first rows are computed from."""
         return Window(self.start - lookback, self.end)
+
+
+def partitions_of(table: TableSchema) -> Partitions:
+    """The partitions definition of a table's asset, and of the asset that publishes it."""
+    return HOURLY if table.partition == "hour" else DAILY
+
+
+def keys_in(partitions: Partitions, window: Window) -> list[str]:
+    """The keys of the partitions in a window, oldest first."""
+    return list(partitions.get_partition_keys_in_time_window(dg.TimeWindow(*window)))
+
+
+def range_tags(partitions: Partitions, window: Window) -> dict[str, str]:
+    """The tags that make one run materialise all partitions of a window."""
+    keys = keys_in(partitions, window)
+    return {ASSET_PARTITION_RANGE_START_TAG: keys[0], ASSET_PARTITION_RANGE_END_TAG: keys[-1]}
+
+
+def first_in(tags: Mapping[str, str], partitions: Partitions) -> datetime | None:
+    """When the first partition begins that a run's tags ask for; None for a run of no range."""
+    key = tags.get(ASSET_PARTITION_RANGE_START_TAG)
+    return None if key is None else partitions.time_window_for_partition_key(key).start
 
 
 def window_of(context: dg.AssetExecutionContext) -> Window:

@@ -8,14 +8,12 @@ from typing import Any
 
 import dagster as dg
 import pandas as pd
-from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
 from cryptopattern_pipelines.automation import jobs
-from cryptopattern_pipelines.automation.partitions import DAILY, HOURLY, Window
+from cryptopattern_pipelines.automation.partitions import DAILY, HOURLY, Window, first_in, range_tags
 from cryptopattern_pipelines.resources.stores import LandingFolder
 
 HOUR = timedelta(hours=1)
-DAY = timedelta(days=1)
 # A file that changed less than this ago may still be being written: it is left for the next tick.
 SETTLED_AFTER_SECONDS = 5.0
 # By then the hourly schedule, at seven past, has run an hour that was still going on when its file came.
@@ -44,15 +42,6 @@ def hours_of(changed: pd.DataFrame, entries: pd.DataFrame) -> set[datetime]:
     return set(copies.dt.floor("h").dt.to_pydatetime())
 
 
-def range_tags(window: Window, partitions: dg.TimeWindowPartitionsDefinition = HOURLY) -> dict[str, str]:
-    """The tags that make one run materialise all partitions of a window."""
-    last = window.end - (HOUR if partitions is HOURLY else DAY)
-    return {
-        ASSET_PARTITION_RANGE_START_TAG: window.start.strftime(partitions.fmt),
-        ASSET_PARTITION_RANGE_END_TAG: last.strftime(partitions.fmt),
-    }
-
-
 def new_screenshots(status: dg.DefaultSensorStatus, reading_age: timedelta) -> dg.SensorDefinition:
     """The sensor of the landing folder; a reading may change the analyses of `reading_age` after it."""
 
@@ -72,14 +61,14 @@ def new_screenshots(status: dg.DefaultSensorStatus, reading_age: timedelta) -> d
         cursor = _Cursor.read(context.cursor, landing.index_name())
         entries = landing.entries()
         new, through = _settled_since(entries, cursor.number)
-        hours = hours_of(new, entries) | {hour for hour in cursor.waiting if hour + HOUR + SCHEDULE_HAS_RUN_AFTER < now}
-        waiting = {hour for hour in cursor.waiting | hours_of(new, entries) if hour > last_closed or hour not in hours}
-        run_by_schedule = cursor.waiting & hours & _filled(context.instance, cursor.waiting & hours)
-        windows = windows_to_run(hours - run_by_schedule, reading_age, last_closed)
+        fresh = hours_of(new, entries)
+        overdue = {hour for hour in cursor.waiting if hour + HOUR + SCHEDULE_HAS_RUN_AFTER < now}
+        waiting = {hour for hour in fresh if hour > last_closed} | (cursor.waiting - overdue)
+        windows = windows_to_run(fresh | (overdue - _filled(context.instance, overdue)), reading_age, last_closed)
         for told in landing.unreadable:
             context.log.warning(f"can't be opened, and is passed over: {told}")
         for window in windows:
-            tags = range_tags(window)
+            tags = range_tags(HOURLY, window)
             yield dg.RunRequest(run_key=f"{'...'.join(tags.values())} of {cursor.index} {through}", tags=tags)
         if not windows:
             told = f"no new file in {landing_folder.folder}" if new.empty else f"{len(new)} new files"
@@ -135,11 +124,11 @@ def days_after_late_screenshots(status: dg.DefaultSensorStatus) -> dg.SensorDefi
         description="Late screenshots change the analyses of their hours, and so every day that has counted them.",
     )
     def sensor(context: dg.RunStatusSensorContext) -> dg.RunRequest | dg.SkipReason:
-        first = context.dagster_run.tags.get(ASSET_PARTITION_RANGE_START_TAG)
+        first = first_in(context.dagster_run.tags, HOURLY)
         today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-        day = datetime.strptime(first, HOURLY.fmt).replace(tzinfo=UTC, hour=0, minute=0) if first else today
-        if day >= today:
+        if first is None or first >= today:
             return dg.SkipReason("the day isn't over: the daily schedule counts it")
-        return dg.RunRequest(run_key=context.dagster_run.run_id, tags=range_tags(Window(day, today), DAILY))
+        days = Window(first.replace(hour=0), today)
+        return dg.RunRequest(run_key=context.dagster_run.run_id, tags=range_tags(DAILY, days))
 
     return sensor

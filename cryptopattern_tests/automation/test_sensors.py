@@ -168,6 +168,18 @@ class TestHourStillGoingOn:
         assert [run[START_TAG] for run in ticks.tick()[0]] == ["2024-08-05-13:00"]
         assert ticks.tick()[0] == []
 
+    def test_is_asked_for_again_when_another_file_of_it_comes_after_the_schedule(
+        self, ticks: Ticks, clock: list[datetime]
+    ) -> None:
+        ticks.drop("2024-08-05 13.22.01.png", 1)
+        ticks.tick()
+        ticks.instance.report_runless_asset_event(
+            dg.AssetMaterialization("raw_screenshots", partition="2024-08-05-13:00")
+        )
+        clock[0] += timedelta(minutes=40)
+        ticks.drop("2024-08-05 13.40.00.png", 2)
+        assert [run[START_TAG] for run in ticks.tick()[0]] == ["2024-08-05-13:00"]
+
     def test_is_not_asked_for_when_the_schedule_has_run_it(self, ticks: Ticks, clock: list[datetime]) -> None:
         ticks.drop("2024-08-05 13.22.01.png")
         ticks.tick()

@@ -8,10 +8,8 @@ from pathlib import Path
 
 import dagster as dg
 import pandas as pd
-from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
-from cryptopattern_pipelines.automation.fill import keys_of
-from cryptopattern_pipelines.automation.partitions import Window
+from cryptopattern_pipelines.automation.partitions import DAILY, HOURLY, Window, range_tags
 from cryptopattern_pipelines.definitions import build_definitions
 from cryptopattern_pipelines.resources.settings import PROJECT, Settings, load_settings
 from cryptopattern_pipelines.storage.parquet import TableStore
@@ -52,8 +50,7 @@ class Installation:
     def run(self, job_name: str, window: Window) -> dg.ExecuteInProcessResult:
         """One run of a job over a window, on an instance that is forgotten afterwards."""
         job = build_definitions(self.settings).resolve_job_def(job_name)
-        keys = keys_of(job, window)
-        tags = {ASSET_PARTITION_RANGE_START_TAG: keys[0], ASSET_PARTITION_RANGE_END_TAG: keys[-1]}
+        tags = range_tags(HOURLY if job_name == "hourly" else DAILY, window)
         with dg.DagsterInstance.ephemeral() as instance:
             return job.execute_in_process(instance=instance, tags=tags)
 

@@ -14,8 +14,7 @@ import pytest
 
 from cryptopattern_pipelines.assets import market, outcomes, screenshots, squeeze
 from cryptopattern_pipelines.assets.serving import serving_asset
-from cryptopattern_pipelines.automation.partitions import DAILY, HOURLY, Window
-from cryptopattern_pipelines.automation.sensors import range_tags
+from cryptopattern_pipelines.automation.partitions import HOURLY, Window, partitions_of, range_tags
 from cryptopattern_pipelines.checks.schema import CHECK
 from cryptopattern_pipelines.definitions import build_definitions
 from cryptopattern_pipelines.market.source import Problem
@@ -44,7 +43,7 @@ def assets_by_name() -> dict[str, dg.AssetsDefinition]:
 @pytest.mark.parametrize("name", sorted(assets_by_name()))
 def test_an_asset_materialises_one_partition_by_itself(filled: Installation, name: str) -> None:
     table = TABLES[name.removeprefix("serving/")]
-    key = AN_HOUR.strftime(HOURLY.fmt) if table.partition == "hour" else LAST_DAY.start.strftime(DAILY.fmt)
+    key = (AN_HOUR if table.partition == "hour" else LAST_DAY.start).strftime(partitions_of(table).fmt)
     before = filled.files()
     resources = dict(build_definitions(filled.settings).resources or {})
     result = dg.materialize([assets_by_name()[name]], partition_key=key, resources=resources)
@@ -125,7 +124,7 @@ def test_what_the_sensor_asks_for_is_run_and_moves_a_late_screenshot_in(tmp_path
     late = Window(AN_HOUR + HOUR, window.end)
     job = build_definitions(installation.settings).resolve_job_def("late_screenshots")
     with dg.DagsterInstance.ephemeral() as instance:
-        assert job.execute_in_process(instance=instance, tags=range_tags(late)).success
+        assert job.execute_in_process(instance=instance, tags=range_tags(HOURLY, late)).success
     used = installation.rows("squeeze_analyses", *window).groupby("hour")["dominance_sha256"].count()
     assert used.tolist() == [0, 3, 3]
 

@@ -9,10 +9,9 @@ from pathlib import Path
 import dagster as dg
 import pandas as pd
 import pytest
-from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
 from cryptopattern_pipelines.assets import market, outcomes, screenshots, squeeze
-from cryptopattern_pipelines.automation.partitions import DAILY, HOURLY, Window
+from cryptopattern_pipelines.automation.partitions import DAILY, HOURLY, Window, range_tags
 from cryptopattern_pipelines.definitions import build_definitions
 from cryptopattern_tests.integration.facts import change_archive_after, change_landing_after
 from cryptopattern_tests.integration.installation import HOUR, SAMPLES, Installation, tables_of
@@ -45,11 +44,8 @@ def fill(installation: Installation, hours: Window, days: Window) -> None:
     assets = [asset for asset in tables if isinstance(asset, dg.AssetsDefinition)]
     resources = dict(build_definitions(installation.settings).resources or {})
     quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-    for partitions, length, window in ((HOURLY, HOUR, hours), (DAILY, timedelta(days=1), days)):
-        tags = {
-            ASSET_PARTITION_RANGE_START_TAG: window.start.strftime(partitions.fmt),
-            ASSET_PARTITION_RANGE_END_TAG: (window.end - length).strftime(partitions.fmt),
-        }
+    for partitions, window in ((HOURLY, hours), (DAILY, days)):
+        tags = range_tags(partitions, window)
         chosen = [asset for asset in assets if asset.partitions_def == partitions]
         with dg.DagsterInstance.ephemeral() as instance:
             assert dg.materialize(chosen, instance=instance, resources=resources, run_config=quiet, tags=tags).success
