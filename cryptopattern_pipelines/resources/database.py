@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from pathlib import Path
 
 import pandas as pd
 import sqlalchemy as sa
@@ -13,8 +12,6 @@ from cryptopattern_pipelines.storage import postgres
 from cryptopattern_pipelines.storage.embedded import EmbeddedPostgres
 from cryptopattern_pipelines.storage.schemas import TableSchema
 
-EMBEDDED_DATABASE = "cryptopattern"
-
 
 def database_url(settings: Settings) -> str:
     """The address of the database of the settings, its embedded server started if it is down.
@@ -22,13 +19,7 @@ def database_url(settings: Settings) -> str:
     Raises:
         EmbeddedPostgresError: the embedded server can't be started.
     """
-    return settings.database_url or _embedded_url(settings.postgres_folder)
-
-
-def _embedded_url(folder: Path) -> str:
-    server = EmbeddedPostgres(folder)
-    server.start()
-    return server.url(EMBEDDED_DATABASE)
+    return settings.database_url or EmbeddedPostgres(settings.postgres_folder).start()
 
 
 def hide_password(url: str) -> str:

@@ -33,7 +33,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -57,9 +57,10 @@ from cryptopattern_pipelines.storage.embedded_binaries import (
 if sys.platform != "win32":
     import fcntl
 
-__all__ = ["DATABASES", "USER", "EmbeddedPostgres", "EmbeddedPostgresError", "ServerStatus"]
+__all__ = ["DATABASE", "USER", "EmbeddedPostgres", "EmbeddedPostgresError", "ServerStatus"]
 
-DATABASES = ("dagster", "cryptopattern")
+# Dagster's own tables and the serving tables lie in two schemas of it, so that people name one address.
+DATABASE = "cryptopattern"
 USER = "cryptopattern"
 _PORT = 5432  # names the socket file; nothing listens on a port
 
@@ -116,7 +117,7 @@ class EmbeddedPostgres:
     def start(self) -> str:
         """Start the server where it doesn't run, heal it where it is broken, and return its URL.
 
-        The server outlives this process. The first start makes the cluster and its databases.
+        The server outlives this process. The first start makes the cluster and its database.
 
         Raises:
             EmbeddedPostgresError: the folder isn't ours or the server doesn't start; says why.
@@ -164,7 +165,7 @@ class EmbeddedPostgres:
             url=None if state == "stopped" else self.url(),
         )
 
-    def url(self, database: str = "cryptopattern") -> str:
+    def url(self, database: str = DATABASE) -> str:
         """Return a libpq URL of a database; the same for as long as the folder stays where it is."""
         return f"postgresql://{USER}@/{database}?host={self._sockets()}"
 
@@ -231,7 +232,7 @@ class EmbeddedPostgres:
             self._check_version()
         account = self._account()
         if made and self._settles():
-            self._make_databases()
+            self._make_database()
             return
         binaries = binaries_for(account)
         held = self._take_cluster(self.cluster) if made else self._initialise(binaries, account)
@@ -240,7 +241,7 @@ class EmbeddedPostgres:
         finally:
             os.close(held)
         self._await_start()
-        self._make_databases()
+        self._make_database()
 
     def _account(self) -> Account:
         """Choose who the server runs as: never root, and the cluster's owner where there is a cluster."""
@@ -276,18 +277,8 @@ class EmbeddedPostgres:
             )
 
     def _serves(self) -> bool:
-        """Say whether the server answers and has its databases. Costs one connection."""
-        if not self._alive():
-            return False
-        try:
-            with (
-                closing(psycopg2.connect(self.url(), connect_timeout=_ANSWER)) as connection,
-                connection.cursor() as cursor,
-            ):
-                cursor.execute("SELECT count(*) FROM pg_database WHERE datname IN %s", (DATABASES,))
-                return bool(cursor.fetchone()[0] == len(DATABASES))
-        except psycopg2.OperationalError:
-            return False
+        """Say whether the server answers and has its database. Costs one connection."""
+        return self._alive() and _takes_connections(self.url())
 
     def _answers(self) -> bool | None:
         """Ask the server: True when it takes connections, False when not yet or no longer, None for silence."""
@@ -425,8 +416,10 @@ class EmbeddedPostgres:
         unfinished.mkdir(mode=0o700)
         if account.other:
             os.chown(unfinished, account.uid, account.gid)
-        held = self._take_cluster(unfinished)
-        try:
+        with ExitStack() as undo:
+            undo.callback(shutil.rmtree, unfinished, ignore_errors=True)
+            held = self._take_cluster(unfinished)
+            undo.callback(os.close, held)
             made = subprocess.run(
                 [
                     binaries / "bin" / "initdb",
@@ -453,10 +446,7 @@ class EmbeddedPostgres:
                     f"initdb could not make a cluster in {self.folder} as {user_name(account.uid)}: {said[0]}"
                 )
             unfinished.rename(self.cluster)
-        except BaseException:
-            os.close(held)
-            shutil.rmtree(unfinished, ignore_errors=True)
-            raise
+            undo.pop_all()
         return held
 
     def _launch(self, binaries: Path, account: Account, held: int) -> None:
@@ -528,24 +518,16 @@ class EmbeddedPostgres:
             )
 
     def _connects(self) -> bool:
-        if not (self._sockets() / _SOCKET).exists():
-            return False
-        try:
-            psycopg2.connect(self.url("postgres"), connect_timeout=_ANSWER).close()
-        except psycopg2.OperationalError:
-            return False
-        return True
+        return (self._sockets() / _SOCKET).exists() and _takes_connections(self.url("postgres"))
 
-    def _make_databases(self) -> None:
+    def _make_database(self) -> None:
         try:
             with closing(psycopg2.connect(self.url("postgres"), connect_timeout=30)) as connection:
                 connection.autocommit = True
                 with connection.cursor() as cursor:
-                    cursor.execute("SELECT datname FROM pg_database")
-                    there = {name for (name,) in cursor.fetchall()}
-                    for name in DATABASES:
-                        if name not in there:
-                            cursor.execute(f"CREATE DATABASE {name}")
+                    cursor.execute("SELECT FROM pg_database WHERE datname = %s", (DATABASE,))
+                    if cursor.fetchone() is None:
+                        cursor.execute(f"CREATE DATABASE {DATABASE}")
         except psycopg2.Error as error:
             raise EmbeddedPostgresError(
                 f"the server in {self.folder} runs but refuses: {str(error).strip().splitlines()[0]}; see {self.log}"
@@ -561,6 +543,14 @@ class EmbeddedPostgres:
             grave = [line for line in own if any(word in line for word in ("FATAL:", "PANIC:", "ERROR:"))]
             return (grave or own or ["(nothing)"])[-1]
         return "(no log)"
+
+
+def _takes_connections(url: str) -> bool:
+    try:
+        psycopg2.connect(url, connect_timeout=_ANSWER).close()
+    except psycopg2.OperationalError:
+        return False
+    return True
 
 
 def _within(seconds: float, holds: Callable[[], bool]) -> bool:

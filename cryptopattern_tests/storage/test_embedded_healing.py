@@ -73,13 +73,13 @@ def test_a_start_is_quick_and_changes_nothing_while_the_server_runs(server: Embe
     assert before.running
 
 
-def test_databases_that_are_missing_are_made(server: EmbeddedPostgres) -> None:
+def test_a_database_that_is_missing_is_made(server: EmbeddedPostgres) -> None:
     ask_template = psycopg2.connect(server.url("template1"))
     ask_template.autocommit = True
-    ask_template.cursor().execute("DROP DATABASE dagster")
+    ask_template.cursor().execute("DROP DATABASE cryptopattern")
     ask_template.close()
     server.start()
-    assert ask(server.url("dagster"), "SELECT 1") == "1"
+    assert ask(server.url(), "SELECT 1") == "1"
 
 
 def test_a_socket_that_a_cleaner_took_is_made_anew(server: EmbeddedPostgres) -> None:
