@@ -1,16 +1,25 @@
 """Screenshots become rows: what lies in the landing folder, what stands on each picture, what it means."""
 
+import base64
+from collections.abc import Mapping
+
 import dagster as dg
+import pandas as pd
 
 from cryptopattern_pipelines.assets.materialise import Events, table_asset, write
-from cryptopattern_pipelines.automation.partitions import window_of
+from cryptopattern_pipelines.automation.partitions import HOURLY, window_of
 from cryptopattern_pipelines.reading import frames
+from cryptopattern_pipelines.reading.annotate import small_copy
 from cryptopattern_pipelines.reading.landing import with_rows_of_removed_files
+from cryptopattern_pipelines.reading.reading import Reading
 from cryptopattern_pipelines.resources.reader import Reader
 from cryptopattern_pipelines.resources.stores import LandingFolder, Store
 from cryptopattern_pipelines.storage import schemas
 
 GROUP = "screenshots"
+
+# Pictures shown in the UI lie in the event log, some 80 kB each: a few of a run's newest, so that a year stays small.
+_SHOWN_AN_HOUR, _SHOWN_A_RUN = 3, 6
 
 
 @dg.asset(**table_asset(schemas.RAW_SCREENSHOTS, GROUP))
@@ -54,9 +63,31 @@ def ocr_outputs(context: dg.AssetExecutionContext, store: Store, reader: Reader)
 def classified_images(context: dg.AssetExecutionContext, store: Store, reader: Reader) -> Events:
     """What kind of chart each picture is, and what its title says."""
     pictures = store.read(schemas.RAW_SCREENSHOTS, window_of(context))
-    rows = frames.classified_images(pictures, reader.read(store.tables, pictures))
+    readings = reader.read(store.tables, pictures)
+    rows = frames.classified_images(pictures, readings)
+    _show_annotated(context, store, reader, pictures, readings)
     types = rows["image_type"].value_counts().to_dict()
     yield from write(context, store, schemas.CLASSIFIED_IMAGES, rows, types=types)
+
+
+def _show_annotated(
+    context: dg.AssetExecutionContext,
+    store: Store,
+    reader: Reader,
+    pictures: pd.DataFrame,
+    readings: Mapping[str, Reading],
+) -> None:
+    """Put a few of the pictures, with what was read drawn on them, on the pages of their partitions."""
+    charts = pictures[[readings[sha256].image_type != "unknown" for sha256 in pictures["sha256"]]]
+    shown = charts.groupby("hour").head(_SHOWN_AN_HOUR).tail(_SHOWN_A_RUN)
+    for hour, of_hour in shown.groupby("hour"):
+        images = []
+        for sha256, file, kept_at in of_hour[["sha256", "file", "kept_at"]].itertuples(index=False):
+            copy = small_copy(store.tables.kept_bytes(kept_at), readings[sha256], max_bytes=reader.max_bytes)
+            images.append(f"{file}\n\n![{file}](data:image/jpeg;base64,{base64.b64encode(copy).decode()})")
+        context.add_asset_metadata(
+            {"what was read": dg.MetadataValue.md("\n\n".join(images))}, partition_key=hour.strftime(HOURLY.fmt)
+        )
 
 
 @dg.asset(**table_asset(schemas.LIQUIDATION_READINGS, GROUP, deps=[classified_images]))

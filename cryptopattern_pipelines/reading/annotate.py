@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from cryptopattern_pipelines.reading.picture import UnreadablePicture, load_picture
+from cryptopattern_pipelines.reading.picture import MAX_BYTES, UnreadablePicture, load_picture
 from cryptopattern_pipelines.reading.reading import Reading
 
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
@@ -56,9 +56,25 @@ def write_annotated(reading: Reading, folder: Path) -> Path | None:
         return None
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"{Path(reading.file).stem}.{reading.sha256[:8]}.png"
-    encoded = cv2.imencode(".png", cv2.cvtColor(annotate(picture.pixels, reading), cv2.COLOR_RGB2BGR))[1]
-    target.write_bytes(encoded.tobytes())
+    target.write_bytes(_encoded(annotate(picture.pixels, reading), ".png"))
     return target
+
+
+def small_copy(data: bytes, reading: Reading, *, width: int = 900, max_bytes: int = MAX_BYTES) -> bytes:
+    """The annotated picture as a JPEG of at most `width` pixels across: some 60 kB, to be shown beside other things.
+
+    Raises:
+        UnreadablePicture: `data` is no picture.
+    """
+    page = annotate(load_picture(data, max_bytes=max_bytes).pixels, reading)
+    scale = width / page.shape[1]
+    if scale < 1:
+        page = cv2.resize(page, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    return _encoded(page, ".jpg", cv2.IMWRITE_JPEG_QUALITY, 75)
+
+
+def _encoded(page: np.ndarray, kind: str, *options: int) -> bytes:
+    return cv2.imencode(kind, cv2.cvtColor(page, cv2.COLOR_RGB2BGR), options)[1].tobytes()
 
 
 def _lines(reading: Reading) -> list[tuple[str, tuple[int, int, int]]]:

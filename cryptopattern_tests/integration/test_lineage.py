@@ -1,7 +1,9 @@
 """The lineage from end to end: each asset by itself, a bad row, a late screenshot, and real history."""
 
+import base64
 import csv
 import io
+import re
 import shutil
 import zipfile
 from datetime import UTC, datetime, timedelta
@@ -18,6 +20,7 @@ from cryptopattern_pipelines.automation.partitions import HOURLY, Window, partit
 from cryptopattern_pipelines.checks.schema import CHECK
 from cryptopattern_pipelines.definitions import build_definitions
 from cryptopattern_pipelines.market.source import Problem
+from cryptopattern_pipelines.reading.picture import load_picture
 from cryptopattern_pipelines.storage.schemas import MARKET_CANDLES, TABLES
 from cryptopattern_tests.integration.installation import HOUR, SAMPLES, Installation
 
@@ -53,6 +56,26 @@ def test_an_asset_materialises_one_partition_by_itself(filled: Installation, nam
     assert filled.files() == before, "one partition by itself differs from the same among a range"
     if not name.startswith("serving/"):
         assert [check.passed for check in result.get_asset_check_evaluations()] == [True]
+
+
+def test_the_pages_of_hours_with_charts_show_what_was_read_of_them(filled: Installation) -> None:
+    resources = dict(build_definitions(filled.settings).resources or {})
+    with dg.DagsterInstance.ephemeral() as instance:
+        tags = range_tags(HOURLY, LAST_DAY)
+        result = dg.materialize([screenshots.classified_images], resources=resources, instance=instance, tags=tags)
+    shown = {
+        event.partition: re.findall(rb"data:image/jpeg;base64,([\w+/=]+)", str(page.value).encode())
+        for event in result.get_asset_materialization_events()
+        if (page := event.materialization.metadata.get("what was read"))
+    }
+    rows = filled.rows("classified_images", *LAST_DAY).query("image_type != 'unknown'")
+    newest = rows.groupby("hour").head(3).tail(6).groupby("hour").size()
+    assert {key: len(copies) for key, copies in shown.items()} == newest.rename(
+        lambda x: x.strftime(HOURLY.fmt)
+    ).to_dict()
+    for copy in (base64.b64decode(text) for copies in shown.values() for text in copies):
+        assert load_picture(copy).pixels.shape[1] <= 900
+        assert len(copy) < 150_000
 
 
 def test_every_published_row_is_the_parquet_row(filled: Installation) -> None:
