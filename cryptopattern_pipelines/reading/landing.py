@@ -13,13 +13,14 @@ import uuid
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path, PurePosixPath
 from stat import S_ISREG
 
 import pandas as pd
 
-from cryptopattern_pipelines.reading.picture import CapturedAt, UnreadablePicture, captured_at, load_picture
+from cryptopattern_pipelines.reading.capture_time import CapturedAt, captured_at
+from cryptopattern_pipelines.reading.picture import UnreadablePicture, load_picture
 from cryptopattern_pipelines.storage.schemas import TIME
 
 ENTRY_COLUMNS = ["number", "file", "size_bytes", "changed_ns", "sha256", "captured_at", "captured_at_source"]
@@ -48,8 +49,9 @@ class Examined:
 class Landing:
     """A landing folder, the file that its index is kept in, and what is taken for a picture there.
 
-    A time of capture before `earliest` isn't believed: the file's own time is taken instead. What can't be opened at
-    all (no permission, a name that isn't UTF-8) is told in `unreadable` after the folder was listed.
+    A time of capture before `earliest` isn't believed: the file's own time is taken instead. `zone` is where the clocks
+    of names and EXIF times without an offset stood; the index keeps times, so each zone needs its own. What can't be
+    opened at all (no permission, a name that isn't UTF-8) is told in `unreadable` after the folder was listed.
     """
 
     folder: Path
@@ -57,6 +59,7 @@ class Landing:
     extensions: tuple[str, ...]
     max_bytes: int
     earliest: datetime
+    zone: tzinfo = UTC
     unreadable: list[str] = field(default_factory=list, compare=False)
 
     def entries(self) -> pd.DataFrame:
@@ -144,10 +147,11 @@ class Landing:
         file_time = datetime.fromtimestamp(stat.st_mtime, UTC)
         if file_time < self.earliest:  # an unpacked archive or a broken clock: when it came here is known at least
             file_time = datetime.fromtimestamp(stat.st_ctime, UTC)
-        captured = captured_at(path.name, None, file_time)
+        captured = captured_at(path.name, None, file_time, self.zone)
         if captured.source == "file_time" and self._may_be_picture(path):
             with suppress(UnreadablePicture):  # its reason is told when its hour is examined
-                captured = captured_at(path.name, load_picture(path, self.max_bytes).exif_time, file_time)
+                exif = load_picture(path, self.max_bytes, zone=self.zone).exif_time
+                captured = captured_at(path.name, exif, file_time, self.zone)
         if not self.earliest <= captured.time <= file_time + _CLOCKS_DIFFER:
             captured = CapturedAt(file_time, "file_time")
         return sha256, pd.Timestamp(captured.time).value // 1000, captured.source

@@ -6,6 +6,7 @@ What belongs here: names, types, defaults and what they mean. What does not: wha
 import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
 
 import click
 from pydantic import AliasChoices, Field, ValidationError, field_validator
@@ -51,6 +52,11 @@ class Settings(BaseSettings):
         default=None,
         validation_alias=_named("CRYPTOPATTERN_LANDING"),
         description="folder that screenshots are put into; `landing` in the data folder when not set",
+    )
+    screenshot_timezone: ZoneInfo = Field(
+        default=ZoneInfo("UTC"),
+        validation_alias=_named("CRYPTOPATTERN_SCREENSHOT_TIMEZONE"),
+        description="where the clock stood that a file's name or EXIF data tells without an offset, e.g. Europe/Berlin",
     )
     store_url: str = Field(
         default="",

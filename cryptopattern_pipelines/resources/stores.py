@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import dagster as dg
 import pandas as pd
@@ -45,17 +46,31 @@ class LandingFolder(dg.ConfigurableResource):
     index: str
     extensions: list[str]
     max_bytes: int
+    timezone: str = "UTC"
 
     @classmethod
     def of(cls, settings: Settings) -> "LandingFolder":
         """The landing folder of the settings; what was learned of its files is kept in the data folder."""
         return cls(
             folder=str(settings.landing_folder),
-            index=str(settings.data / "landing-index.sqlite"),
+            index=str(settings.data / _index_name(settings.screenshot_timezone.key)),
             extensions=list(settings.allowed_extensions),
             max_bytes=settings.max_content_length,
+            timezone=settings.screenshot_timezone.key,
         )
 
     def open(self) -> Landing:
         """The landing folder itself."""
-        return Landing(Path(self.folder), Path(self.index), tuple(self.extensions), self.max_bytes, FIRST_DAY)
+        return Landing(
+            Path(self.folder),
+            Path(self.index),
+            tuple(self.extensions),
+            self.max_bytes,
+            FIRST_DAY,
+            ZoneInfo(self.timezone),
+        )
+
+
+def _index_name(timezone: str) -> str:
+    """An index for each zone: it keeps times of capture, which another zone moves."""
+    return "landing-index.sqlite" if timezone == "UTC" else f"landing-index-{timezone.replace('/', '-')}.sqlite"

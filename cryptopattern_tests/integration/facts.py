@@ -8,7 +8,7 @@ import zipfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from cryptopattern_pipelines.reading.picture import time_in_name
+from cryptopattern_pipelines.reading.capture_time import time_in_name
 
 # What is changed: by one factor, so that a changed candle is still a possible one.
 FACTOR = 1.37

@@ -1,9 +1,11 @@
 """The landing folder: times, copies, quarantine, and files that were taken out again."""
 
 import os
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
@@ -46,6 +48,15 @@ def test_time_comes_from_the_name_then_exif_then_the_file(landing: Landing) -> N
         ["shot 2024-08-05 13.22.01.png", "file_name"],
     ]
     assert [f"{hour:%H}" for hour in pictures["hour"]] == ["07", "09", "13"]
+
+
+def test_names_tell_the_time_of_the_zone_that_is_set(landing: Landing) -> None:
+    picture(landing.folder / "shot 2024-08-05 13.22.01.png")
+    exif = Image.Exif()
+    exif[0x0132] = "2024:08:05 09:10:11"
+    picture(landing.folder / "phone.jpg", 2, exif=exif)
+    tokyo = replace(landing, zone=ZoneInfo("Asia/Tokyo"), index=landing.index.with_name("tokyo"))
+    assert [f"{hour:%H}" for hour in tokyo.examine(START, END).pictures["hour"]] == ["00", "04"]
 
 
 def test_a_time_before_the_first_partition_or_long_after_the_file_is_not_believed(landing: Landing) -> None:

@@ -51,6 +51,7 @@ def test_the_data_folders_file_comes_before_the_environment_and_that_before_dote
         ("CRYPTOPATTERN_DATABASE_URL", "mysql://localhost/x"),
         ("CRYPTOPATTERN_MARKET_SOURCE", "telepathy"),
         ("CRYPTOPATTERN_PORT", "70000"),
+        ("CRYPTOPATTERN_SCREENSHOT_TIMEZONE", "Mars/Olympus"),
     ],
 )
 def test_a_wrong_value_is_refused_by_name(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
