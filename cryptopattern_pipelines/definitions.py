@@ -9,7 +9,7 @@ from cryptopattern_pipelines.assets import market, outcomes, screenshots, squeez
 from cryptopattern_pipelines.assets.serving import serving_asset
 from cryptopattern_pipelines.automation import jobs
 from cryptopattern_pipelines.automation.schedules import schedules
-from cryptopattern_pipelines.automation.sensors import days_after_late_screenshots, new_screenshots
+from cryptopattern_pipelines.automation.sensors import days_after_late_hours, missed_hours, new_screenshots
 from cryptopattern_pipelines.resources.analysis import Analysis
 from cryptopattern_pipelines.resources.database import ServingDatabase
 from cryptopattern_pipelines.resources.market import Market
@@ -33,7 +33,8 @@ def build_definitions(settings: Settings, resources: Mapping[str, Any] | None = 
         schedules=schedules(schedules_are),
         sensors=[
             new_screenshots(sensors_are, reading_age=analysis.signals().readings_lookback),
-            days_after_late_screenshots(sensors_are),
+            missed_hours(sensors_are),
+            days_after_late_hours(sensors_are),
         ],
         resources={
             "store": Store.of(settings),

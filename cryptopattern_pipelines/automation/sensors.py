@@ -1,23 +1,33 @@
-"""The sensors: screenshots that come late ask for the hours that they belong to, and those for their days."""
+"""The sensors: late screenshots ask for their hours, hours that were missed for themselves, and both for their days."""
 
 import json
 import time
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import dagster as dg
 import pandas as pd
+from dagster._core.storage.dagster_run import IN_PROGRESS_RUN_STATUSES
 
 from cryptopattern_pipelines.automation import jobs
 from cryptopattern_pipelines.automation.partitions import DAILY, HOURLY, Window, first_in, range_tags
-from cryptopattern_pipelines.resources.stores import LandingFolder
+from cryptopattern_pipelines.resources.stores import LandingFolder, Store
+from cryptopattern_pipelines.storage import schemas
 
 HOUR = timedelta(hours=1)
 # A file that changed less than this ago may still be being written: it is left for the next tick.
 SETTLED_AFTER_SECONDS = 5.0
 # By then the hourly schedule, at seven past, has run an hour that was still going on when its file came.
 SCHEDULE_HAS_RUN_AFTER = timedelta(minutes=20)
+# Binance keeps open interest for 30 days: what is older is better backfilled from the archive, by a person.
+MISSED_FOR_AT_MOST = timedelta(days=29)
+# On a run that fills missed hours: the first of them.
+MISSED_TAG = "cryptopattern/missed"
+# A gap that its run did not fill, as while the network is down, is asked for again after four times as long each time.
+FIRST_WAIT = timedelta(minutes=15)
+MOST_ATTEMPTS = 6
 
 Requests = Iterator[dg.RunRequest | dg.SkipReason]
 
@@ -111,24 +121,65 @@ def _filled(instance: dg.DagsterInstance, hours: Iterable[datetime]) -> set[date
     return {hour for hour in hours if hour.strftime(HOURLY.fmt) in keys}
 
 
-def days_after_late_screenshots(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
-    """The sensor that runs the days anew which counted the analyses that late screenshots have changed."""
+def missed_hours(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
+    """The sensor that fills the hours which nobody ran, such as those while the machine was off."""
+
+    @dg.sensor(
+        name="missed_hours",
+        job=jobs.hourly,
+        minimum_interval_seconds=300,
+        default_status=status,
+        description="Hours without a file of squeeze_analyses, after the oldest hour of the last 29 days that has one, "
+        "are filled: one run for each gap, the newest gap first. The run goes on to the last closed hour, since hours "
+        "after a gap look back into it. A gap that can't be filled is asked for six times in three weeks.",
+    )
+    def sensor(context: dg.SensorEvaluationContext, store: Store) -> dg.RunRequest | dg.SkipReason:
+        instance, now = context.instance, datetime.now(UTC)
+        if instance.get_runs(dg.RunsFilter(statuses=IN_PROGRESS_RUN_STATUSES, tags=jobs.WRITES), limit=1):
+            return dg.SkipReason("a run is writing tables: gaps are told once it has ended")
+        due = (now - SCHEDULE_HAS_RUN_AFTER).replace(minute=0, second=0, microsecond=0)
+        present = store.table(schemas.SQUEEZE_ANALYSES).present(due - MISSED_FOR_AT_MOST, due)
+        starts = gaps(present, due)
+        for start in reversed(starts):
+            tags = {MISSED_TAG: start.isoformat()}
+            asked = instance.get_run_records(dg.RunsFilter(tags=tags))
+            waits = FIRST_WAIT * 4 ** (len(asked) - 1) if asked else timedelta(0)
+            if len(asked) < MOST_ATTEMPTS and all(record.create_timestamp + waits <= now for record in asked):
+                tags |= range_tags(HOURLY, Window(start, due))
+                return dg.RunRequest(run_key=f"missed from {start.isoformat()}, attempt {len(asked) + 1}", tags=tags)
+        told = ", ".join(start.strftime(HOURLY.fmt) for start in starts)
+        return dg.SkipReason(f"gaps were asked for already: from {told}" if starts else "no hour was missed")
+
+    return sensor
+
+
+def gaps(present: Iterable[datetime], end: datetime) -> list[datetime]:
+    """The first hour of each gap between the hours that are present, and from the newest up to `end`; oldest first."""
+    hours = sorted(present)
+    return [hour + HOUR for hour, following in pairwise([*hours, end]) if following > hour + HOUR]
+
+
+def days_after_late_hours(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
+    """The sensor that runs the days anew which counted hours that have changed since."""
 
     @dg.run_status_sensor(
-        name="days_after_late_screenshots",
+        name="days_after_late_hours",
         run_status=dg.DagsterRunStatus.SUCCESS,
-        monitored_jobs=[jobs.late_screenshots],
+        monitored_jobs=[jobs.late_screenshots, jobs.hourly],
         request_job=jobs.daily,
         minimum_interval_seconds=30,
         default_status=status,
-        description="Late screenshots change the analyses of their hours, and so every day that has counted them.",
+        description="Late screenshots and missed hours change analyses, and so every day that has counted them.",
     )
     def sensor(context: dg.RunStatusSensorContext) -> dg.RunRequest | dg.SkipReason:
-        first = first_in(context.dagster_run.tags, HOURLY)
+        run = context.dagster_run
+        if run.job_name == jobs.hourly.name and MISSED_TAG not in run.tags:
+            return dg.SkipReason("an hour in its turn: the daily schedule counts it")
+        first = first_in(run.tags, HOURLY)
         today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         if first is None or first >= today:
             return dg.SkipReason("the day isn't over: the daily schedule counts it")
         days = Window(first.replace(hour=0), today)
-        return dg.RunRequest(run_key=context.dagster_run.run_id, tags=range_tags(DAILY, days))
+        return dg.RunRequest(run_key=run.run_id, tags=range_tags(DAILY, days))
 
     return sensor

@@ -2,7 +2,8 @@
 
 import itertools
 import os
-from collections.abc import Iterator
+import uuid
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 
@@ -14,14 +15,18 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from cryptopattern_pipelines.automation import sensors
+from cryptopattern_pipelines.automation.jobs import WRITES
 from cryptopattern_pipelines.automation.partitions import HOURLY
 from cryptopattern_pipelines.automation.sensors import (
     HOUR,
-    days_after_late_screenshots,
+    MISSED_TAG,
+    days_after_late_hours,
+    missed_hours,
     new_screenshots,
     windows_to_run,
 )
-from cryptopattern_pipelines.resources.stores import LandingFolder
+from cryptopattern_pipelines.resources.stores import LandingFolder, Store
+from cryptopattern_pipelines.storage.schemas import SQUEEZE_ANALYSES
 
 REACH = timedelta(hours=3)
 LAST = datetime(2024, 8, 31, 23, tzinfo=UTC)
@@ -138,20 +143,21 @@ def test_names_that_are_not_utf_8_and_links_to_themselves_stop_nothing(ticks: Ti
     assert len(ticks.tick()[0]) == 1
 
 
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[datetime]:
+    now = [datetime(2024, 8, 5, 13, 30, tzinfo=UTC)]
+
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+            return now[0].astimezone(tz)
+
+    monkeypatch.setattr(sensors, "datetime", Clock)
+    return now
+
+
 class TestHourStillGoingOn:
     """A file of the hour that has not closed yet is the schedule's; if the schedule did not run, the sensor's."""
-
-    @pytest.fixture
-    def clock(self, monkeypatch: pytest.MonkeyPatch) -> list[datetime]:
-        now = [datetime(2024, 8, 5, 13, 30, tzinfo=UTC)]
-
-        class Clock(datetime):
-            @classmethod
-            def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
-                return now[0].astimezone(tz)
-
-        monkeypatch.setattr(sensors, "datetime", Clock)
-        return now
 
     def test_is_left_to_the_schedule(self, ticks: Ticks, clock: list[datetime]) -> None:
         ticks.drop("2024-08-05 13.22.01.png")
@@ -190,25 +196,107 @@ class TestHourStillGoingOn:
         assert ticks.tick()[0] == []
 
 
-def test_late_screenshots_ask_for_the_days_that_have_counted_their_hours() -> None:
-    sensor = days_after_late_screenshots(dg.DefaultSensorStatus.STOPPED)
+class TestMissedHours:
+    """Hours that nobody ran are asked for, the newest gap first, each again after longer and longer waits."""
+
+    @pytest.fixture
+    def desk(self, tmp_path: Path, clock: list[datetime]) -> Iterator["Desk"]:
+        with dg.DagsterInstance.ephemeral() as instance:
+            yield Desk(Store(root=str(tmp_path)), instance, clock)
+
+    def test_nothing_is_asked_for_before_the_first_hour_was_run(self, desk: "Desk") -> None:
+        assert desk.tick() is None
+
+    def test_an_hour_that_its_schedule_may_still_run_is_left_to_it(self, desk: "Desk") -> None:
+        desk.has_run(desk.hour(11), desk.hour(13))
+        assert desk.tick() is None
+        desk.clock[0] += timedelta(minutes=45)
+        assert desk.tick() is None
+        desk.clock[0] += timedelta(minutes=10)
+        assert desk.tick() == (desk.hour(13), desk.hour(13))
+
+    def test_the_newest_gap_comes_first_and_its_run_goes_on_to_now(self, desk: "Desk") -> None:
+        for first, end in ((1, 3), (5, 8), (10, 11)):
+            desk.has_run(desk.hour(first), desk.hour(end))
+        assert [desk.tick() for _ in range(4)] == [
+            (desk.hour(11), desk.hour(12)),
+            (desk.hour(8), desk.hour(12)),
+            (desk.hour(3), desk.hour(12)),
+            None,
+        ]
+
+    def test_a_gap_that_stays_is_asked_for_again_later_and_not_for_ever(self, desk: "Desk") -> None:
+        desk.has_run(desk.hour(1), desk.hour(12))
+        assert desk.tick() is not None
+        for wait in (15, 60, 240, 960, 3840):
+            desk.clock[0] += timedelta(minutes=wait - 1)
+            assert desk.tick() is None
+            desk.clock[0] += timedelta(minutes=1)
+            assert desk.tick() is not None
+        desk.clock[0] += timedelta(days=20)
+        assert desk.tick() is None
+
+    def test_nothing_is_asked_for_while_a_run_writes_tables(self, desk: "Desk") -> None:
+        desk.has_run(desk.hour(1), desk.hour(12))
+        desk.instance.add_run(desk.run(dg.DagsterRunStatus.STARTED, WRITES))
+        assert desk.tick() is None
+
+
+class Desk:
+    """A store and an instance in which runs of `missed_hours` are begun but fill nothing."""
+
+    def __init__(self, store: Store, instance: dg.DagsterInstance, clock: list[datetime]) -> None:
+        self.store, self.instance, self.clock = store, instance, clock
+        self.sensor = missed_hours(dg.DefaultSensorStatus.STOPPED)
+
+    @staticmethod
+    def hour(hour: int) -> datetime:
+        return datetime(2024, 8, 5, hour, tzinfo=UTC)
+
+    def has_run(self, start: datetime, end: datetime) -> None:
+        self.store.table(SQUEEZE_ANALYSES).write(SQUEEZE_ANALYSES.empty(), start, end)
+
+    @staticmethod
+    def run(status: dg.DagsterRunStatus, tags: Mapping[str, str]) -> dg.DagsterRun:
+        return dg.DagsterRun("hourly", run_id=str(uuid.uuid4()), status=status, tags=tags)
+
+    def tick(self) -> tuple[datetime, datetime] | None:
+        """The first and the last hour of the run that is asked for; it is kept as one that has failed."""
+        with dg.build_sensor_context(self.instance, resources={"store": self.store}) as context:
+            requests = self.sensor.evaluate_tick(context).run_requests
+        if not requests:
+            return None
+        [request] = requests
+        failed = self.run(dg.DagsterRunStatus.FAILURE, request.tags)
+        self.instance.run_storage.add_historical_run(failed, self.clock[0])
+        first, last = (HOURLY.time_window_for_partition_key(request.tags[tag]).start for tag in (START_TAG, END_TAG))
+        return first, last
+
+
+@pytest.mark.parametrize(
+    ("job", "tags", "asks"),
+    [
+        ("late_screenshots", {}, True),
+        ("hourly", {MISSED_TAG: "2024-08-05T13:00:00+00:00"}, True),
+        ("hourly", {}, False),
+    ],
+)
+def test_late_hours_ask_for_the_days_that_have_counted_them(job: str, tags: dict[str, str], asks: bool) -> None:
+    sensor = days_after_late_hours(dg.DefaultSensorStatus.STOPPED)
     yesterday = datetime.now(UTC) - timedelta(days=1)
-
-    @dg.job
-    def late() -> None:
-        dg.op(name="nothing")(lambda: None)()
-
+    nothing = dg.GraphDefinition(job, node_defs=[dg.op(name="nothing")(lambda: None)]).to_job()
     with dg.DagsterInstance.ephemeral() as instance:
-        result = late.execute_in_process(
-            instance=instance, tags={START_TAG: f"{yesterday - timedelta(days=1):%Y-%m-%d}-13:00"}
+        result = nothing.execute_in_process(
+            instance=instance, tags={START_TAG: f"{yesterday - timedelta(days=1):%Y-%m-%d}-13:00", **tags}
         )
         context = dg.build_run_status_sensor_context(
-            "days_after_late_screenshots", result.get_run_success_event(), instance, result.dagster_run
+            "days_after_late_hours", result.get_run_success_event(), instance, result.dagster_run
         )
         request = sensor(context)
-    assert isinstance(request, dg.RunRequest)
-    assert request.tags[START_TAG] == f"{yesterday - timedelta(days=1):%Y-%m-%d}"
-    assert request.tags[END_TAG] == f"{yesterday:%Y-%m-%d}"
+    assert isinstance(request, dg.RunRequest if asks else dg.SkipReason)
+    if isinstance(request, dg.RunRequest):
+        assert request.tags[START_TAG] == f"{yesterday - timedelta(days=1):%Y-%m-%d}"
+        assert request.tags[END_TAG] == f"{yesterday:%Y-%m-%d}"
 
 
 @given(st.lists(st.integers(0, 800), max_size=30), st.integers(0, 30))
