@@ -1,22 +1,27 @@
 """Dagster's own storage on the database of the settings: named in `dagster.yaml`, loaded by Dagster itself.
 
 It differs from `dagster_postgres.DagsterPostgresStorage` in three ways. The address comes from the settings, with the
-embedded server started when it is not up, so that webserver, daemon, runs and command line all heal it alike. The
-tables live in a schema `dagster` beside the serving tables, so that one database is all that is asked for. And a range
-of a year writes hundreds of thousands of events: they go over a connection that stays open, those that say what a run
-plans in batches, and none waits for the disk, since what a power failure costs of them a run writes again.
+embedded server started when it is not up, at first and at every new connection, so that webserver, daemon, runs and
+command line all heal it alike. The tables live in a schema `dagster` beside the serving tables, so that one database is
+all that is asked for. And a range of a year writes hundreds of thousands of events: they go over a connection that
+stays open, those that say what a run plans in batches, and none waits for the disk, since what a power failure costs of
+them a run writes again.
 """
 
 from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
 from typing import Any, Self
 
 import dagster as dg
+import psycopg2
 import sqlalchemy as sa
 from dagster._serdes import ConfigurableClassData  # dagster's own storages import it from here; it has no public name
 from dagster_postgres import DagsterPostgresStorage, PostgresEventLogStorage
 
 from cryptopattern_pipelines.resources.database import database_url, with_options
 from cryptopattern_pipelines.resources.settings import load_settings
+from cryptopattern_pipelines.storage.embedded import EmbeddedPostgres
 from cryptopattern_pipelines.storage.postgres import ensure_schema
 
 DAGSTER_SCHEMA = "dagster"
@@ -70,13 +75,39 @@ class SettingsPostgresStorage(DagsterPostgresStorage):
     @classmethod
     def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Any) -> Self:
         """Start the server if need be, make the schema, and open the storage."""
-        url = database_url(load_settings())
+        settings = load_settings()
+        url = database_url(settings)
+        if settings.database_url is None:
+            heal_on_connect(settings.postgres_folder)
         ensure_schema(url, DAGSTER_SCHEMA)
-        address = with_options(url, search_path=DAGSTER_SCHEMA, synchronous_commit="off")
-        storage = cls(postgres_url=address, inst_data=inst_data)
-        storage._event_log_storage = BatchingEventLogStorage(address)
+        storage = cls(postgres_url=with_options(url, search_path=DAGSTER_SCHEMA), inst_data=inst_data)
+        unhurried = with_options(url, search_path=DAGSTER_SCHEMA, synchronous_commit="off")
+        storage._event_log_storage = BatchingEventLogStorage(unhurried)
         # Dagster opens a connection for every event otherwise, half of what an event costs.
         storage._event_log_storage.optimize_for_webserver(
             statement_timeout=_NO_LIMIT, pool_recycle=_RECYCLE_SECONDS, max_overflow=_MORE_CONNECTIONS
         )
         return storage
+
+
+@cache
+def heal_on_connect(folder: Path) -> None:
+    """From now on this process starts the embedded server of a folder again when it finds it dead on connecting.
+
+    Dagster makes and replaces its engines by itself, so all engines are listened to; those of other servers connect as
+    ever. What was asked over a connection that died with the server fails; the next question finds a server.
+    """
+    server = EmbeddedPostgres(folder)
+    sockets = sa.make_url(server.url()).query["host"]
+
+    @sa.event.listens_for(sa.engine.Engine, "do_connect")
+    def connect(dialect: sa.Dialect, _record: object, arguments: list[Any], parameters: dict[str, Any]) -> Any:
+        if parameters.get("host") != sockets:
+            return None
+        try:
+            return dialect.connect(*arguments, **parameters)
+        except psycopg2.OperationalError:
+            if server.status().state != "stopped":
+                raise
+            server.start()
+            return dialect.connect(*arguments, **parameters)

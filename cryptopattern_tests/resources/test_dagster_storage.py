@@ -1,7 +1,10 @@
 """Our storage of Dagster's history says the same as Dagster's own, and keeps its tables in a schema of its own."""
 
 import json
+import os
 import shutil
+import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +16,7 @@ from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PART
 
 from cryptopattern_pipelines.resources.dagster_storage import BatchingEventLogStorage
 from cryptopattern_pipelines.resources.settings import PROJECT
+from cryptopattern_pipelines.storage.embedded import EmbeddedPostgres
 
 HOURS = dg.HourlyPartitionsDefinition(start_date="2025-01-01-00:00", timezone="UTC")
 KEYS = HOURS.get_partition_keys()[:30]
@@ -172,3 +176,21 @@ def test_the_projects_instance_keeps_its_tables_in_a_schema_of_its_own(
     inspector = sa.inspect(sa.create_engine(postgres_url, poolclass=sa.NullPool))
     assert {"runs", "event_logs", "asset_keys", "jobs"} <= set(inspector.get_table_names("dagster"))
     assert inspector.get_table_names("public") == []
+
+
+def test_an_instance_that_is_open_starts_the_embedded_server_again_after_a_kill(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy(PROJECT / "dagster.yaml", tmp_path)
+    monkeypatch.setenv("CRYPTOPATTERN_DATABASE_URL", "embedded")
+    monkeypatch.setenv("CRYPTOPATTERN_DATA", str(tmp_path))
+    server = EmbeddedPostgres(tmp_path / "postgres")
+    try:
+        with opened(tmp_path, monkeypatch) as instance:
+            kept = instance.add_run(dg.DagsterRun("kept"))
+            os.kill(server.status().pid or 0, signal.SIGKILL)
+            while server.status().state != "stopped":
+                time.sleep(0.01)
+            assert instance.get_runs() == [kept]
+    finally:
+        server.stop()
