@@ -78,7 +78,7 @@ def _show_annotated(
     readings: Mapping[str, Reading],
 ) -> None:
     """Put a few of the pictures, with what was read drawn on them, on the pages of their partitions."""
-    charts = pictures[[readings[sha256].image_type != "unknown" for sha256 in pictures["sha256"]]]
+    charts = pictures[pictures["sha256"].map(lambda sha256: readings[sha256].image_type != "unknown").astype(bool)]
     shown = charts.groupby("hour").head(_SHOWN_AN_HOUR).tail(_SHOWN_A_RUN)
     for hour, of_hour in shown.groupby("hour"):
         images = []
