@@ -28,6 +28,7 @@ from cryptopattern_pipelines.reading.histogram import read_histogram
 from cryptopattern_pipelines.reading.liquidation_map import read_map
 from cryptopattern_pipelines.reading.ocr import Engine, Word, default_engine
 from cryptopattern_pipelines.reading.picture import MAX_BYTES, UnreadablePicture, load_picture, too_large
+from cryptopattern_pipelines.reading.text_page import text_page
 from cryptopattern_pipelines.reading.workers import map_isolated
 
 # Raised whenever the same picture may read differently: readings are kept by the picture's hash and this.
@@ -37,6 +38,7 @@ _MOST_PIXELS = 5_000_000  # larger pictures are read at a smaller scale
 _SMALL = 800_000  # pixels: pictures re-sent so small that their title may need enlarging further
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp")
 _LEAST_SIDE = 48  # pixels: no chart is smaller
+_A_CHART = 0.3  # share of the ink that is no text, over which something is drawn on a picture
 
 
 @dataclass(frozen=True)
@@ -184,8 +186,13 @@ def _read(picture: np.ndarray, engine: Engine) -> Reading:
         reading = _distribution(picture, table, engine)
         if reading is not None:
             return reading
-    words = engine.words(picture, scale=_word_scale(height * width))
+    page = text_page(picture)
+    words = engine.words(page.pixels, scale=page.scale)
     title = classify(words)
+    if title is None and page.drawn > _A_CHART:
+        # Its title may stand on a line of the drawing, or under a watermark, and so look like no text.
+        words = engine.words(picture, scale=_word_scale(height * width))
+        title = classify(words)
     if title is None and height * width < _SMALL and sum(word.confidence > 0.6 for word in words) > 2:
         title = classify(engine.words(picture, scale=3))
     if title is None and table is not None:
