@@ -24,7 +24,7 @@ VENUES = (
 )  # fmt: skip
 _VENUE_NAMES = {venue.lower(): venue for venue in VENUES}
 
-_ALL = r"a[l1I|]{0,2}[\s_.]{0,2}leverage"
+_ALL = r"a[l1I|]{0,2}[\s_.=~-]{0,2}leverage"
 _OPTI = r"opt[il1]ca[l1I|][\s_.]{0,2}opt[il1]"
 _LEVERAGE = re.compile(rf"(?P<all>\b{_ALL})|(?P<opti>\b{_OPTI})", re.IGNORECASE)
 _PAIR = r"(?P<coin>[A-Za-z0-9]{1,15}?)(?:\s?[/|]\s?[IJl|/]?|-)?U[S5][DO0Q][TIC17]?(?:\.P)?"

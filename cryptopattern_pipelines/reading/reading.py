@@ -38,6 +38,7 @@ _MOST_PIXELS = 5_000_000  # larger pictures are read at a smaller scale
 _SMALL = 800_000  # pixels: pictures re-sent so small that their title may need enlarging further
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp")
 _LEAST_SIDE = 48  # pixels: no chart is smaller
+_SURE = 0.7  # confidence of a word under which a title is read again
 _A_CHART = 0.3  # share of the ink that is no text, over which something is drawn on a picture
 
 
@@ -204,12 +205,36 @@ def _read(picture: np.ndarray, engine: Engine) -> Reading:
         title = classify(_words_at_top(picture, engine))
         if title is None:
             return _untitled(picture, plot.box, plot.palette, words, engine)
+    title = _in_full(picture, title, words, engine)
     header = read_header(picture, title, words, engine)
     symbol = title.symbol or header.symbol or symbol_near(picture, title, engine)
     title = replace(
         title, symbol=symbol, venue=title.venue or header.venue, timeframe=title.timeframe or header.timeframe
     )
     return _read_as[title.image_type](picture, title, words, engine)
+
+
+def _in_full(picture: np.ndarray, title: Title, words: Sequence[Word], engine: Engine) -> Title:
+    """The title, read again where a word in or beside it is in doubt: a heatmap's bands may run through it."""
+    if title.box is None:
+        return title
+    left, top, right, bottom = title.box
+    height = bottom - top
+    near = [word for word in words if left - height <= word.right and word.left <= right + height]
+    if all(word.confidence > _SURE for word in near if top <= word.y <= bottom):
+        return title
+    x, y = max(0, left - height), max(0, top - height // 2)
+    crop = picture[y : bottom + height // 2, x : right + 14 * height]
+    scale = float(np.clip(40 / max(1, height), 1, 4))
+    for page in (crop, _without_bands(crop, 2 * height)):
+        other = classify([word.moved(x, y) for word in engine.words(page, scale=scale)])
+        if (
+            other is not None
+            and other.image_type == title.image_type
+            and len(other.title or "") > len(title.title or "")
+        ):
+            title = other
+    return title
 
 
 def to_dict(reading: Reading, *, words: bool = False) -> dict[str, Any]:
@@ -396,13 +421,17 @@ def _unknown(words: Sequence[Word], evidence: str) -> Reading:
 
 def _words_at_top(picture: np.ndarray, engine: Engine) -> list[Word]:
     """The words of the picture's top, long horizontal bands taken out: titles that the plot reaches into."""
-    top = picture[: max(48, picture.shape[0] // 8)]
-    bright = top.max(axis=2)
+    return engine.words(_without_bands(picture[: max(48, picture.shape[0] // 8)], max(24, picture.shape[1] // 24)))
+
+
+def _without_bands(picture: np.ndarray, length: int) -> np.ndarray:
+    """Strokes black on white, grey, of a crop whose horizontal bands of that length or more are taken out."""
+    bright = picture.max(axis=2)
     if np.median(bright) > 160:
-        bright = 255 - top.min(axis=2)
-    bands = cv2.morphologyEx(bright, cv2.MORPH_OPEN, np.ones((1, max(24, picture.shape[1] // 24)), np.uint8))
+        bright = 255 - picture.min(axis=2)
+    bands = cv2.morphologyEx(bright, cv2.MORPH_OPEN, np.ones((1, length), np.uint8))
     strokes = cv2.subtract(bright, bands)
-    return engine.words(255 - (strokes > 0.3 * strokes.max()).astype(np.uint8) * 255)
+    return 255 - (strokes > 0.3 * strokes.max()).astype(np.uint8) * 255
 
 
 def _levels(found: Sequence[tuple[float, str | None, float]], unit: float) -> tuple[Level, ...]:

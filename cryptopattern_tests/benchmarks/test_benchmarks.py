@@ -1,4 +1,4 @@
-"""The benchmarks' runner, and that the rival of `analysis` is the guide's detector."""
+"""The benchmarks' runner, that the rivals are what they are said to be, and how fields are counted as read."""
 
 import json
 from collections.abc import Callable
@@ -7,7 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cryptopattern_tests.benchmarks import analysis
+from cryptopattern_pipelines.reading.distribution import ShareReading
+from cryptopattern_pipelines.reading.reading import MetricReading, Reading
+from cryptopattern_tests.benchmarks import analysis, reading
 from cryptopattern_tests.benchmarks.__main__ import main, names
 from cryptopattern_tests.benchmarks.figure import Figure
 
@@ -89,3 +91,51 @@ def test_a_difference_does_not_pass_for_agreement(column: str, spoil: Callable[[
     guide.loc[compared[0], column] = spoil(guide.loc[compared[0], column])
     with pytest.raises(analysis.DisagreementError, match=column):
         analysis.check_agreement(mine, guide)
+
+
+def test_the_guides_recipe_makes_the_guides_picture() -> None:
+    # Black and white alone, as its adaptive threshold makes it, of the picture's size.
+    picture = np.random.RandomState(3).randint(0, 256, (60, 90, 3)).astype(np.uint8)
+    prepared = reading.GuidesRecipe.prepared(picture)
+    assert prepared.shape == (60, 90)
+    assert set(np.unique(prepared)) == {0, 255}
+
+
+@pytest.mark.parametrize(
+    ("text", "field", "stands"),
+    [
+        ("BTC/USDT Liquidation Map", reading.Field("title words", "map"), True),
+        ("BTCUSDT", reading.Field("symbol", "BTC"), True),
+        ("ETH 62.8% 37.2%", reading.Field("percentages", "62.8", 62.8, "ETH"), True),
+        ("ETH 162.8% 37.2%", reading.Field("percentages", "62.8", 62.8, "ETH"), False),
+        ("price 114,620", reading.Field("price", "114620", 114620.0), True),
+        ("price 114.62", reading.Field("price", "114620", 114620.0), False),
+        ("$1.2", reading.Field("metric values", "$1.23B", 1.23e9), False),
+    ],
+)
+def test_a_rivals_field_is_right_where_it_stands_in_the_text(text: str, field: reading.Field, stands: bool) -> None:
+    assert reading.stands_in(text, field) is stands
+
+
+def test_ours_is_right_where_the_number_is_in_its_place() -> None:
+    shares = (ShareReading("ETH", 62.8, 37.2, "both", 0.99), ShareReading("BTC", 40.0, 60.0, "both", 0.99))
+    metrics = (MetricReading("open_interest", 1.23e9, "USD", None),)
+    ours = Reading("a.png", "", title="Liquidation Map", symbol="BTC", readings=shares, metrics=metrics)
+    assert reading.is_read(ours, reading.Field("percentages", "62.8", 62.8, "ETH"))
+    assert not reading.is_read(ours, reading.Field("percentages", "62.8", 62.8, "BTC"))
+    assert reading.is_read(ours, reading.Field("metric values", "$1.23B", 1.23e9))
+    assert not reading.is_read(ours, reading.Field("price", "1", 1.0))
+    assert reading.is_read(ours, reading.Field("title words", "map"))
+
+
+def test_every_field_of_a_truth_is_asked_for() -> None:
+    truth = {
+        "title": "BTC Map", "symbol": "BTC", "current_price": 0.00001234, "long_share": None,
+        "readings": [{"symbol": "BTC", "long_pct": 40.0}], "metrics": [{"value": 2.0, "text": "2.00"}],
+    }  # fmt: skip
+    asked = [(field.kind, field.text) for field in reading.fields_of(truth)]
+    assert asked == [
+        ("title words", "btc"), ("title words", "map"), ("symbol", "BTC"), ("percentages", "40.0"),
+        ("price", "0.00001234"), ("metric values", "2.00"),
+    ]  # fmt: skip
+    assert not [field for field in reading.fields_of(truth | {"long_share": 40.0}) if field.kind == "percentages"]
