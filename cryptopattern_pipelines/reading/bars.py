@@ -120,7 +120,7 @@ def _without_neighbours(
 
 
 def _valleys(inner: np.ndarray, ground: np.ndarray) -> np.ndarray:
-    """Which rows are nearer to the ground than those above and below: thin gaps into which the bars' colours have run."""
+    """Which rows are nearer to the ground than those above and below: thin gaps into which the bars' colours run."""
     strength = cv2.reduce(distance_from(inner, ground), 1, cv2.REDUCE_AVG, dtype=cv2.CV_32F)
     reach = np.ones((_GAP, 1), np.uint8)
     above, below = (cv2.dilate(strength, reach, anchor=(0, end)) for end in (_GAP - 1, 0))
@@ -197,8 +197,7 @@ def most_of(pixels: np.ndarray) -> np.ndarray:
 
 def distance_from(pixels: np.ndarray, colour: np.ndarray) -> np.ndarray:
     """The greatest difference of any channel from a colour, pixel by pixel, uint8."""
-    red, green, blue = (float(round(channel)) for channel in colour)
-    return most_of(cv2.absdiff(pixels, (red, green, blue, 0.0)))
+    return most_of(cv2.absdiff(pixels, np.array([*np.round(colour), 0.0])))
 
 
 def runs_of(on: np.ndarray) -> list[tuple[int, int]]:
@@ -208,7 +207,7 @@ def runs_of(on: np.ndarray) -> list[tuple[int, int]]:
 
 
 def ground_colour(picture: np.ndarray) -> np.ndarray:
-    """The colour (RGB, float) that covers more of the picture than any other; flat bars cover more, but are no ground."""
+    """The colour (RGB, float) that covers more of the picture than any other, strong colours (flat bars) left aside."""
     sample = picture[::3, ::3].reshape(-1, 3)
     pale = sample[most_of(sample) - least_of(sample) < _PALE]
     sample = pale if len(pale) > 0.05 * len(sample) else sample
@@ -290,7 +289,7 @@ def _measured(
     strip = picture[_middle(top, bottom), first:last].astype(np.float32)
     # Text on it is white or black, where a bar's own pixels are neither: what it covers is taken from its neighbours.
     least, most = least_of(strip), most_of(strip)
-    # Text stands in the middle rows, and not at the very ends, where a short share of a paler colour may be all there is.
+    # Text stands in the middle rows, and not at the very ends, where a short share may be all of a paler colour.
     bare = max(
         float(np.quantile(least[[0, 1, -2, -1]], 0.95)), *(float(np.median(x)) for x in (least[:, :4], least[:, -4:]))
     )

@@ -105,9 +105,12 @@ def read_distribution(
     texts = _texts_on(on, table, taken)
     _read_texts(_of_larger_shares(texts, table), engine)
     if _borne_out(texts, table) < 0.5:
+        _read_texts([text for text in texts if not text.lines], engine)
+    if _borne_out(texts, table) < 0.3:
         others = [column for column in beside if not any(id(item) in taken for item in column)]
         others += _caption_columns(above, taken)
-        texts, numbers = _texts_beside(others, table, engine)
+        beside_texts, numbers = _texts_beside(others, table, engine)
+        texts = beside_texts or texts
         taken |= numbers
     places = _usual_places(texts)
     table = _calibrated(table, texts, places)
@@ -336,7 +339,9 @@ def _shares(table: BarTable, texts: Sequence[_Text], places: int) -> list[ShareR
             elif text.left is not None:
                 (lefts if text.left else rights).update(values)
     return [
-        _settled(_Said(lefts, {round(100 - value, 2) for value in rights}, sure), table.left_pct(bar), bar.error, places)
+        _settled(
+            _Said(lefts, {round(100 - value, 2) for value in rights}, sure), table.left_pct(bar), bar.error, places
+        )
         for bar, (lefts, rights), sure in zip(table.bars, said, clear, strict=True)
     ]
 
@@ -367,7 +372,8 @@ def _calibrated(table: BarTable, texts: Sequence[_Text], places: int) -> BarTabl
     """The table with its ends where the rows' own texts say that they are.
 
     Blurred or washed-out colours can shift the ends or the boundaries of all bars alike. Where five rows or more have
-    two texts that sum to 100 (or, where charts write but one, one text), and they lie on one line against the bars to within half a point, that line is the scale.
+    two texts that sum to 100 (one text, where most rows have but one), and they lie on one line against the bars to
+    within half a point, that line is the scale.
     """
     pairs, alone = [], []
     for row, bar in enumerate(table.bars):
@@ -430,9 +436,7 @@ def _arrows(picture: np.ndarray, table: BarTable, columns: Sequence[Column], tak
         ]
     if any(boxes):
         return boxes
-    others = [column for column in columns if not any(id(item) in taken for item in column)]
-    narrow = [column for column in others if all(item is None or item.width < 4 * item.height for item in column)]
-    return _bare_arrows(picture, table, narrow, ground) or boxes
+    return _bare_arrows(picture[:, start:end], table, ground) or boxes
 
 
 def _badge(strip: np.ndarray, ground: np.ndarray, height: float, *, cut: bool) -> int | None:
@@ -458,40 +462,57 @@ def _badge(strip: np.ndarray, ground: np.ndarray, height: float, *, cut: bool) -
     return sign * (1 if shafts[-1] - shafts[0] < max(3.0, 0.15 * height) else 2)
 
 
-def _bare_arrows(
-    picture: np.ndarray, table: BarTable, columns: Sequence[Column], ground: np.ndarray
-) -> list[int | None] | None:
-    """Coloured arrows without badges, 0 where a row has none; None where the columns aren't ones of arrows.
+def _bare_arrows(zone: np.ndarray, table: BarTable, ground: np.ndarray) -> list[int | None] | None:
+    """Coloured arrows without badges, 0 where a row has none; None where what stands there isn't arrows.
 
-    Their colour gives the sign; gaps, or their width beside the others', the number.
+    `zone` are the columns of the picture where they may stand. Their colour gives the sign; a gap, or their width
+    beside the others', the number.
     """
-    rows = [[item for item in row if item is not None] for row in zip(*columns, strict=True)]
-    every = [item for items in rows for item in items]
-    if not every or max(map(len, rows)) > 2:
+    height = float(np.median([bar.height for bar in table.bars]))
+    reach = max(0, round((min(table.pitch - 2, 24) - height) / 2))  # arrows may be higher than a thin bar
+    green = [
+        strip[..., 1] - strip[..., 0] - float(ground[1] - ground[0])
+        for bar in table.bars
+        if (strip := zone[max(0, bar.top - reach) : bar.bottom + reach].astype(np.float32)).size
+    ]
+    strongest = max((float(np.abs(strip).max()) for strip in green), default=0.0)
+    if strongest < 25:
         return None
-    first, last = min(item.left for item in every), max(item.right for item in every)
-    narrowest = min(item.width for item in every)
+    marks = [np.abs(strip) > max(15.0, 0.35 * strongest) for strip in green]
+    columns = [np.flatnonzero(mark.any(axis=0)) for mark in marks]
+    widths = [int(np.ptp(column)) + 1 for column in columns if column.size]
+    heights = [int(np.ptp(np.flatnonzero(mark.any(axis=1)))) + 1 for mark in marks if mark.any()]
+    usual = float(np.median(heights))
+    if usual < 4 or max(widths) > 4 * usual:
+        return None
     found: list[int | None] = []
-    for bar, items in zip(table.bars, rows, strict=True):
-        green = picture[bar.top : bar.bottom, first:last].astype(np.float32)
-        green = green[..., 1] - green[..., 0] - float(ground[1] - ground[0])
-        strongest = float(green.flat[np.abs(green).argmax()])
-        if abs(strongest) < 20 or not items:
-            found.append(0 if abs(strongest) < 12 else None)
+    for strip, mark, column in zip(green, marks, columns, strict=True):
+        if column.size == 0:
+            found.append(0 if float(np.abs(strip).max(initial=0)) < max(8.0, 0.15 * strongest) else None)
             continue
-        parts = sum(len(runs_of((item.ink > 127).any(axis=0))) for item in items)
-        wide = any(item.width > 1.6 * min(item.height, narrowest) for item in items)
-        found.append((-1 if strongest > 0 else 1) * (2 if parts == 2 or wide else 1))
-    return found if any(found) else None
+        wide = int(np.ptp(column)) + 1
+        double = len(runs_of(mark.any(axis=0))) == 2 or wide > 1.6 * min(usual, *widths)
+        found.append((-1 if float(np.median(strip[mark])) > 0 else 1) * (2 if double else 1))
+    return found
 
 
 def _with_sane_arrows(rows: tuple[ShareReading, ...]) -> tuple[ShareReading, ...]:
-    """Rows with badges that contradict their shares taken out; all of them where the chart has no badges."""
+    """Rows with badges that contradict their shares taken out; all of them where the chart has no badges.
+
+    More arrows stand for greater shares: a row that has fewer than rows usually have at its share was misread.
+    """
     if not any(row.arrows for row in rows) and any(max(row.long_pct, row.short_pct) > 62 for row in rows):
         return tuple(replace(row, arrows=None) for row in rows)
-    return tuple(
-        replace(row, arrows=None) if row.arrows and (row.arrows < 0) != (row.long_pct > 50) else row for row in rows
-    )
+    greatest = [[max(row.long_pct, row.short_pct) for row in rows if abs(row.arrows or 0) == count] for count in (1, 2)]
+    usual = [float(np.median(shares)) if shares else None for shares in greatest]
+
+    def sane(row: ShareReading) -> bool:
+        share, count = max(row.long_pct, row.short_pct), abs(row.arrows or 0)
+        least, most = usual[0] if count == 2 else None, usual[count] if count < 2 else None
+        in_order = (least is None or share >= least) and (most is None or share <= most)
+        return in_order and (not row.arrows or (row.arrows < 0) == (row.long_pct > 50))
+
+    return tuple(row if sane(row) else replace(row, arrows=None) for row in rows)
 
 
 def _in_lines(symbols: Sequence[Word | None], texts: Sequence[_Text]) -> tuple[Word, ...]:

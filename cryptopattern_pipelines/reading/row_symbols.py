@@ -5,13 +5,13 @@ stand (`row_texts.py`), which coins there are (`symbols.py`).
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from cryptopattern_pipelines.reading.ocr import Engine, Line, Word
-from cryptopattern_pipelines.reading.row_texts import Column, Item, read_items
+from cryptopattern_pipelines.reading.row_texts import Column, Item, read_again, read_items
 from cryptopattern_pipelines.reading.symbols import KNOWN_SYMBOLS, is_near_known, meant_symbol, relative_width
 
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/"
@@ -71,12 +71,17 @@ def _settled(column: Column, lines: Sequence[Line], engine: Engine) -> list[Word
     read = [[line] for line in lines]
     unit = _width_unit(lines, column, quoted=quoted)
     chosen: list[Word | None] = [_agreed(read[row], item, unit, quoted=quoted) for row, item in enumerate(column)]
-    for singly, whitelist in ((False, ""), (True, _LETTERS), (True, "")):
-        rows = [row for row, item in enumerate(column) if item is not None and chosen[row] is None]
-        again = read_items([column[row] for row in rows], engine, whitelist, singly=singly)
-        for row, line in zip(rows, again, strict=True):
+    ways: tuple[Callable[[list[Item]], list[Line]], ...] = (
+        lambda items: read_items(items, engine),
+        lambda items: read_again(items, engine, _LETTERS, 23, 1.0),
+        lambda items: read_again(items, engine, _LETTERS, 28, 1.25),
+        lambda items: read_items(items, engine, _LETTERS, singly=True),
+    )
+    for way in ways:
+        left = {row: item for row, item in enumerate(column) if item is not None and chosen[row] is None}
+        for (row, item), line in zip(left.items(), way(list(left.values())), strict=True):
             read[row].append(line)
-            chosen[row] = _agreed(read[row], column[row], unit, quoted=quoted)
+            chosen[row] = _agreed(read[row], item, unit, quoted=quoted)
     return chosen
 
 

@@ -11,10 +11,11 @@ blanks in their own row.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 
 from cryptopattern_pipelines.reading.bars import Bar, BarTable, distance_from, least_of, most_of, runs_of
-from cryptopattern_pipelines.reading.ocr import Engine, Line
+from cryptopattern_pipelines.reading.ocr import LINE, Engine, Line, Word
 
 _LEAST_TEXT = 5  # pixels: nothing lower can be read
 _INK = 110  # of 255: what counts as ink
@@ -88,9 +89,7 @@ def columns_beside(picture: np.ndarray, table: BarTable, *, left: bool, captions
     gutter = max(3, round(0.45 * float(np.median(heights or [0]))))
     columns = []
     for run in _runs_with_gaps(used, gutter):
-        column = tuple(
-            _item(ink, mask, run, (start, top)) for ink, mask, top in zip(inks, masks, tops, strict=True)
-        )
+        column = tuple(_item(ink, mask, run, (start, top)) for ink, mask, top in zip(inks, masks, tops, strict=True))
         if sum(item is not None for item in column) >= max(2, 0.2 * len(column)):
             columns.append(column)
     return columns[::-1] if left else columns
@@ -164,6 +163,22 @@ def read_items(
     return [Line("", 0.0) if item is None else _moved(next(lines), *next(moves)) for item in items]
 
 
+def read_again(items: Sequence[Item], engine: Engine, whitelist: str, height: int, stretch: float) -> list[Line]:
+    """What each text says, read singly at a height of letters in pixels, and at so many times its width."""
+    lines = []
+    for item in items:
+        scale = height / item.height
+        size = (max(4, round(item.width * scale * stretch)), height)
+        letters = cv2.resize(item.ink, size, interpolation=cv2.INTER_CUBIC if scale > 1 else cv2.INTER_AREA)
+        words = engine.words(255 - np.pad(letters, height // 2), scale=1, mode=LINE, whitelist=whitelist)
+        text = " ".join(word.text for word in words)
+        box = Word(
+            text, min((word.confidence for word in words), default=0.0), item.left, item.top, item.width, item.height
+        )
+        lines.append(Line(text, box.confidence, (box,) if words else ()))
+    return lines
+
+
 def ink_of_text(strip: np.ndarray) -> np.ndarray:
     """How much a pixel is text, 0 to 255: white or black, whichever stands on these coloured bars.
 
@@ -205,7 +220,7 @@ def _row_items(ink: np.ndarray, mask: np.ndarray, x: int, y: int) -> list[Item]:
     if rows.size == 0:
         return []
     gap = max(3, round(1.1 * min(len(mask), int(np.ptp(rows)) + 1)))
-    items = (_item(ink, mask, run, (x, y)) for run in _runs_with_gaps(mask.any(axis=0), gap))
+    items = (_item(ink, mask, run, (x, y)) for run in _runs_with_gaps(np.asarray(mask.any(axis=0)), gap))
     return [item for item in items if item is not None]
 
 
