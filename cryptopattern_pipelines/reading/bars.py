@@ -3,9 +3,9 @@
 What belongs here: where the bars are, and where each one's colour changes, to a fraction of a pixel. What does not:
 text, symbols, badges (`distribution.py`).
 
-Longs are drawn at the left in a colour with more green than red (green, lime, teal, cyan, blue), shorts at the right
-in one with more red than green (red, orange, pink, purple): that holds for every palette met, so `green - red` alone
-tells the sides, and it is linear, so it holds on the blurred pixels between them.
+Longs are drawn in a colour with more green than red (green, lime, teal, cyan, blue), shorts in one with more red than
+green (red, orange, pink, purple): that holds for every palette met, so `green - red` alone tells the sides, and it is
+linear, so it holds on the blurred pixels between them. Longs stand at the left, unless the table is `mirrored`.
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,12 +17,15 @@ import numpy as np
 # Distance of a bar from the ground in OpenCV's Lab: in lightness (the text on it) or in either chroma.
 _APART = np.array([60, 13, 13])
 _CORNER = 4.5  # pixels of a bar's end in which a rounded corner can hide a short share
+_FULL = 0.6  # least share of a bar's row that is not the ground's colour: letters may have it
+_GAP = 12  # pixels: gaps between bars up to which their colours may run into each other
+_PALE = 70  # a ground's channels differ by less, those of bars by more
 _PURE = 0.9  # share of a bar's columns that must lie on their side of its boundary
 
 
 @dataclass(frozen=True)
 class Bar:
-    """One bar: its first row and the first below it, and its long share in percent by the boundary's place.
+    """One bar: its first row and the first below it, and the share of its longs' colour in percent by the boundary.
 
     `error` is how far off that can be, in percentage points: about a pixel; more at the ends, where rounded corners
     hide a short share, and where something lies over the boundary; 50 where nothing could be measured.
@@ -41,30 +44,50 @@ class Bar:
 
 @dataclass(frozen=True)
 class BarTable:
-    """Bars of one width below each other; `left` and `right` are their ends in pixels, with fractions."""
+    """Bars of one width below each other; `left` and `right` are their ends in pixels, with fractions.
+
+    `mirrored` where the longs' colour stands at the right.
+    """
 
     left: float
     right: float
     bars: tuple[Bar, ...]
+    mirrored: bool = False
 
     @property
     def width(self) -> float:
         """Pixels that stand for 100 %."""
         return self.right - self.left
 
+    @property
+    def pitch(self) -> float:
+        """Pixels from one bar's top to the next one's."""
+        return float(np.median(np.diff([bar.top for bar in self.bars]))) if len(self.bars) > 1 else 0.0
+
+    def left_pct(self, bar: Bar) -> float:
+        """Percent of a bar that its left colour covers."""
+        return 100 - bar.long_pct if self.mirrored else bar.long_pct
+
+    def boundary(self, bar: Bar) -> float:
+        """Column at which a bar's colour changes, with a fraction."""
+        return self.left + self.width * self.left_pct(bar) / 100
+
 
 def find_bars(picture: np.ndarray) -> BarTable | None:
     """The picture's table of two-coloured bars, None where there is none.
 
     `picture` is RGB, uint8. A table has three bars or more, wider than 0.3 of the picture, of one height, at one pitch
-    with gaps between them, each long-coloured up to one boundary and short-coloured from there.
+    with gaps between them, each of one side's colour up to one boundary and of the other's from there.
     """
-    apart = _apart_from_ground(picture)
-    ends = _common_ends(apart)
+    ground = ground_colour(picture)
+    apart = _apart_from(picture, ground)
+    # Letters on a bar may have the ground's colour; the rows above and below them are whole.
+    closed = _closed(apart, max(5, round(picture.shape[1] * 0.008)))
+    ends = _common_ends(_closed(apart, 3)) or _common_ends(closed)
     if ends is None:
         return None
     left, right = ends
-    full = apart[:, left + 1 : right - 1].mean(axis=1) > 0.93
+    full = (closed[:, left + 1 : right - 1].mean(axis=1) > _FULL) & ~_valleys(picture[:, left:right:2], ground)
     rows = [run for run in runs_of(_without_gaps(full, 2)) if run[1] - run[0] >= 6]
     if len(rows) < 3:
         return None
@@ -72,13 +95,36 @@ def find_bars(picture: np.ndarray) -> BarTable | None:
     rows = [(top, bottom) for top, bottom in rows if abs(bottom - top - usual) <= max(2.0, 0.25 * usual)]
     if not _at_one_pitch(rows):
         return None
+    left, right = _without_neighbours(picture, rows, left, right, ground)
     exact = _exact_ends(picture, rows, left, right)
-    measured = [_measured(picture, top, bottom, *exact) for top, bottom in rows]
-    # One row in four may be covered (a pop-up, a tooltip); a picture in which most rows are no bars has none.
-    if sum(bar is not None for bar in measured) < max(3, 0.75 * len(rows)):
-        return None
-    covered = [Bar(top, bottom, 50.0, 50.0) for top, bottom in rows]
-    return BarTable(*exact, tuple(bar or hidden for bar, hidden in zip(measured, covered, strict=True)))
+    for mirrored in (False, True):
+        measured = [_measured(picture, top, bottom, *exact, mirrored=mirrored) for top, bottom in rows]
+        # One row in four may be covered (a pop-up, a tooltip); a picture in which most rows are no bars has none.
+        if sum(bar is not None for bar in measured) >= max(3, 0.75 * len(rows)):
+            covered = [Bar(top, bottom, 50.0, 50.0) for top, bottom in rows]
+            bars = [bar or hidden for bar, hidden in zip(measured, covered, strict=True)]
+            found = [number for number, bar in enumerate(measured) if bar is not None]
+            # What lies beyond the first and last that are measured is a line of text rather than a covered bar.
+            return BarTable(*exact, tuple(bars[found[0] : found[-1] + 1]), mirrored)
+    return None
+
+
+def _without_neighbours(
+    picture: np.ndarray, rows: Sequence[tuple[int, int]], left: int, right: int, ground: np.ndarray
+) -> tuple[int, int]:
+    """The ends without badges close to the bars: between them are columns that have the ground's colour in all rows."""
+    middle = np.concatenate([picture[_middle(top, bottom), left:right][::2] for top, bottom in rows])
+    blank = (distance_from(middle, ground) < 16).mean(axis=0) > 0.9
+    a, b = max(runs_of(~blank), key=lambda run: run[1] - run[0], default=(0, right - left))
+    return left + a, left + b
+
+
+def _valleys(inner: np.ndarray, ground: np.ndarray) -> np.ndarray:
+    """Which rows are nearer to the ground than those above and below: thin gaps into which the bars' colours run."""
+    strength = cv2.reduce(distance_from(inner, ground), 1, cv2.REDUCE_AVG, dtype=cv2.CV_32F)
+    reach = np.ones((_GAP, 1), np.uint8)
+    above, below = (cv2.dilate(strength, reach, anchor=(0, end)) for end in (_GAP - 1, 0))
+    return (strength < 0.5 * np.minimum(above, below))[:, 0]
 
 
 def _at_one_pitch(rows: Sequence[tuple[int, int]]) -> bool:
@@ -139,6 +185,21 @@ def find_share_bar(picture: np.ndarray) -> BarTable | None:
     return None
 
 
+def least_of(pixels: np.ndarray) -> np.ndarray:
+    """The least of each pixel's three channels; many times quicker than numpy's `min` over its last axis."""
+    return np.minimum(np.minimum(pixels[..., 0], pixels[..., 1]), pixels[..., 2])
+
+
+def most_of(pixels: np.ndarray) -> np.ndarray:
+    """The greatest of each pixel's three channels."""
+    return np.maximum(np.maximum(pixels[..., 0], pixels[..., 1]), pixels[..., 2])
+
+
+def distance_from(pixels: np.ndarray, colour: np.ndarray) -> np.ndarray:
+    """The greatest difference of any channel from a colour, pixel by pixel, uint8."""
+    return most_of(cv2.absdiff(pixels, np.array([*np.round(colour), 0.0])))
+
+
 def runs_of(on: np.ndarray) -> list[tuple[int, int]]:
     """Start and end (exclusive) of each run of true values in a row of them."""
     steps = np.diff(np.concatenate([[0], on.astype(np.int8), [0]]))
@@ -146,20 +207,26 @@ def runs_of(on: np.ndarray) -> list[tuple[int, int]]:
 
 
 def ground_colour(picture: np.ndarray) -> np.ndarray:
-    """The colour (RGB, float) that covers more of the picture than any other."""
+    """The colour (RGB, float) that covers more of the picture than any other, strong colours (flat bars) left aside."""
     sample = picture[::3, ::3].reshape(-1, 3)
+    pale = sample[most_of(sample) - least_of(sample) < _PALE]
+    sample = pale if len(pale) > 0.05 * len(sample) else sample
     shade = sample >> 3
     key = (shade[:, 0].astype(np.int32) << 10) | (shade[:, 1].astype(np.int32) << 5) | shade[:, 2]
     return sample[key == np.bincount(key).argmax()].mean(axis=0)
 
 
-def _apart_from_ground(picture: np.ndarray) -> np.ndarray:
-    """1 where a pixel's colour is far from the ground's, small gaps along the row closed."""
+def _apart_from(picture: np.ndarray, colour: np.ndarray) -> np.ndarray:
+    """1 where a pixel's colour is far from the ground's."""
     lab = cv2.cvtColor(picture, cv2.COLOR_RGB2LAB)
-    ground = cv2.cvtColor(ground_colour(picture).astype(np.uint8)[None, None], cv2.COLOR_RGB2LAB)[0, 0].astype(int)
+    ground = cv2.cvtColor(colour.astype(np.uint8)[None, None], cv2.COLOR_RGB2LAB)[0, 0].astype(int)
     least, most = (np.clip(ground + way * _APART, 0, 255).astype(np.uint8) for way in (-1, 1))
-    apart = (cv2.inRange(lab, least, most) == 0).astype(np.uint8)
-    close = np.ones((1, max(5, round(picture.shape[1] * 0.008))), np.uint8)
+    return (cv2.inRange(lab, least, most) == 0).astype(np.uint8)
+
+
+def _closed(apart: np.ndarray, width: int) -> np.ndarray:
+    """The same with gaps of less than `width` pixels along the rows closed."""
+    close = np.ones((1, width), np.uint8)
     return cv2.morphologyEx(apart, cv2.MORPH_CLOSE, close, borderType=cv2.BORDER_CONSTANT, borderValue=0)
 
 
@@ -214,13 +281,19 @@ def _step(profile: np.ndarray, before: np.ndarray, behind: np.ndarray) -> float:
     return float((1 - np.clip((profile - before) @ way / length, 0, 1)).sum()) if length > 0 else len(profile) / 2
 
 
-def _measured(picture: np.ndarray, top: int, bottom: int, left: float, right: float) -> Bar | None:
-    """A bar with its long share; None where its columns aren't of two sides parted once."""
+def _measured(
+    picture: np.ndarray, top: int, bottom: int, left: float, right: float, *, mirrored: bool = False
+) -> Bar | None:
+    """A bar with its long share; None where its columns aren't of two sides, in that order, parted once."""
     first, last = int(np.ceil(left)) + 1, int(right) - 1
     strip = picture[_middle(top, bottom), first:last].astype(np.float32)
     # Text on it is white or black, where a bar's own pixels are neither: what it covers is taken from its neighbours.
-    least, most = strip.min(axis=2), strip.max(axis=2)
-    bare = min(150.0, float(np.quantile(least[[0, 1, -2, -1]], 0.95)))  # text stands in the middle rows
+    least, most = least_of(strip), most_of(strip)
+    # Text stands in the middle rows, and not at the very ends, where a short share may be all of a paler colour.
+    bare = max(
+        float(np.quantile(least[[0, 1, -2, -1]], 0.95)), *(float(np.median(x)) for x in (least[:, :4], least[:, -4:]))
+    )
+    bare = min(150.0, bare)
     limit = max(0.42 * max(150.0, float(np.quantile(least, 0.99))), bare + 25)
     plain = (least < limit) & (most > 60)
     seen = plain.sum(axis=0) >= 2
@@ -229,7 +302,7 @@ def _measured(picture: np.ndarray, top: int, bottom: int, left: float, right: fl
     colours = (strip * plain[..., None]).sum(axis=0)[seen] / plain.sum(axis=0)[seen, None]
     columns = np.arange(last - first)
     profile = np.stack([np.interp(columns, columns[seen], colours[:, i]) for i in range(3)], axis=1)
-    green = profile[:, 1] - profile[:, 0]
+    green = (profile[:, 1] - profile[:, 0]) * (-1 if mirrored else 1)
     if np.mean(np.abs(green) > 12) < _PURE:
         return None
     gain = np.concatenate([[0], np.cumsum(np.sign(green))])
@@ -239,11 +312,12 @@ def _measured(picture: np.ndarray, top: int, bottom: int, left: float, right: fl
         return None
     pixel = 100 / (right - left)
     if place in (0, len(green)):
-        return Bar(top, bottom, 100.0 if place else 0.0, _CORNER * pixel)
+        return Bar(top, bottom, 0.0 if (place == 0) != mirrored else 100.0, _CORNER * pixel)
     start = max(0, place - 5)
     before = np.median(profile[max(0, place - 7) : max(place - 2, 1)], axis=0)
     behind = np.median(profile[min(place + 2, len(green) - 1) : place + 7], axis=0)
     boundary = first + start + _step(profile[start : place + 5], before, behind)
     covered = next((gap for gap in runs_of(~seen) if gap[0] - 1 <= place <= gap[1] + 1), (0, 0))
     pixels = (2.0 if min(boundary - left, right - boundary) < _CORNER else 1.3) + covered[1] - covered[0]
-    return Bar(top, bottom, float(np.clip((boundary - left) * pixel, 0, 100)), pixels * pixel)
+    at_left = float(np.clip((boundary - left) * pixel, 0, 100))
+    return Bar(top, bottom, 100 - at_left if mirrored else at_left, pixels * pixel)

@@ -1,7 +1,8 @@
 """Distribution charts of many symbols: one two-coloured bar a symbol, read by its pixels and by its text.
 
-What belongs here: symbols, percentages and badges of the rows, and which of bar and text is believed. What does not:
-how bars are found (`bars.py`), titles and types (`classify.py`), charts of one symbol (`histogram.py`).
+What belongs here: the shares of the rows, which of bar and text is believed, and the badges. What does not: how bars
+are found (`bars.py`), where texts stand (`row_texts.py`), what the rows are called (`row_symbols.py`), titles and
+types (`classify.py`), charts of one symbol (`histogram.py`).
 """
 
 import re
@@ -11,16 +12,29 @@ from typing import Literal
 
 import numpy as np
 
-from cryptopattern_pipelines.reading.bars import Bar, BarTable, ground_colour
+from cryptopattern_pipelines.reading.bars import BarTable, ground_colour, runs_of
 from cryptopattern_pipelines.reading.ocr import Engine, Line, Word
-from cryptopattern_pipelines.reading.symbols import KNOWN_SYMBOLS, is_near_known, meant_symbol, relative_width
+from cryptopattern_pipelines.reading.row_symbols import read_symbols
+from cryptopattern_pipelines.reading.row_texts import (
+    Column,
+    Item,
+    columns_beside,
+    ink_of_text,
+    read_items,
+    texts_above,
+    texts_on,
+)
+from cryptopattern_pipelines.reading.sides import long_is_left
+
+__all__ = ["DistributionChart", "Method", "ShareReading", "ink_of_text", "read_distribution"]
 
 Method = Literal["bar", "text", "both", "area", "line"]
 
 _DIGITS = "0123456789.,%"
-_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 _COVERED = 1.5  # percentage points: something lies over a boundary that can be off by more
-_PERCENT = re.compile(r"(?<![\d.])(100[.,]0|\d{1,2}[.,]\d)(?!\d)")
+_NUMBER = re.compile(r"(\d+)(?:[.,](\d+))?")
+_CLEAR = 0.85  # confidence of a text that counts without a second one
+_SETTLED = 0.9  # confidence from which a row isn't read again
 
 
 @dataclass(frozen=True)
@@ -50,26 +64,82 @@ class DistributionChart:
     error: str | None = None
 
 
-def read_distribution(picture: np.ndarray, table: BarTable, engine: Engine) -> DistributionChart:
+@dataclass
+class _Text:
+    """One text that may say a row's share: at which end of the bar it stands (None: unknown) and what it was read as.
+
+    `left` tells whose share it says: the left colour's, the right one's.
+    """
+
+    row: int
+    item: Item
+    left: bool | None
+    lines: list[Line]
+
+
+@dataclass(frozen=True)
+class _Said:
+    """What one row's texts say its left share is; `rights` by way of 100, `clear` those that were read plainly."""
+
+    lefts: set[float]
+    rights: set[float]
+    clear: set[float]
+
+
+def read_distribution(
+    picture: np.ndarray, table: BarTable, engine: Engine, around: Sequence[Word] = ()
+) -> DistributionChart:
     """Read the rows of a distribution chart, from top to bottom.
 
-    `picture` is RGB, uint8; `table` holds its bars. A row whose symbol can't be read is left out and told of: a share
-    under a wrong name is worse than none.
+    `picture` is RGB, uint8; `table` holds its bars; `around` are the words outside the table, which may say which
+    colour stands for longs. A row whose symbol can't be read is left out and told of: a share under a wrong name is
+    worse than none.
     """
-    symbols = _symbols(picture, table, engine)
-    texts = _texts(picture, table, engine)
-    table = _calibrated(table, texts)
-    shares = [_settled(bar, pair) for bar, pair in zip(table.bars, texts, strict=True)]
-    doubtful = [number for number, share in enumerate(shares) if share.confidence < 0.9]
-    if doubtful:
-        again = _texts(picture, replace(table, bars=tuple(table.bars[i] for i in doubtful)), engine, singly=True)
-        for number, pair in zip(doubtful, again, strict=True):
-            shares[number] = max(
-                (_settled(table.bars[number], (left, right))
-                 for left in (texts[number][0], pair[0]) for right in (texts[number][1], pair[1])),
-                key=lambda share: share.confidence,
-            )  # fmt: skip
-    arrows = _arrows(picture, table)
+    on, above = texts_on(picture, table), texts_above(picture, table)
+    captions = _captions(above)
+    behind = columns_beside(picture, table, left=False, captions=bool(captions))
+    beside = [*columns_beside(picture, table, left=True, captions=bool(captions)), *behind]
+    candidates = [*beside[:1], *captions, *beside[1:], *_in_the_middle(on, table)]
+    symbols, named = read_symbols(candidates, engine)
+    taken = {id(item) for item in named if item is not None}
+    texts = _texts_on(on, table, taken)
+    _read_texts(_of_larger_shares(texts, table), engine)
+    if _borne_out(texts, table) < 0.5:
+        _read_texts([text for text in texts if not text.lines], engine)
+    if _borne_out(texts, table) < 0.3:
+        others = [column for column in beside if not any(id(item) in taken for item in column)]
+        others += _caption_columns(above, taken)
+        beside_texts, numbers = _texts_beside(others, table, engine)
+        texts = beside_texts or texts
+        taken |= numbers
+    places = _usual_places(texts)
+    table = _calibrated(table, texts, places)
+    shares = _shares(table, texts, places)
+    doubtful = {row for row, share in enumerate(shares) if share.confidence < _SETTLED}
+    for singly in (False, True):
+        again = [text for text in texts if text.row in doubtful and (singly or not text.lines)]
+        if again:
+            _read_texts(again, engine, singly=singly)
+            shares = _shares(table, texts, places)
+            doubtful = {row for row in doubtful if shares[row].confidence < _SETTLED}
+    long_left = long_is_left(picture, table, around)
+    words = _in_lines(symbols, texts)
+    if long_left is None:
+        return DistributionChart((), words, "red stands at the left, and nothing says which colour the longs have")
+    arrows = _arrows(picture, table, behind, taken)
+    return _chart(table, symbols, shares, arrows, words, long_left=long_left)
+
+
+def _chart(
+    table: BarTable,
+    symbols: Sequence[Word | None],
+    shares: Sequence[ShareReading],
+    arrows: Sequence[int | None],
+    words: tuple[Word, ...],
+    *,
+    long_left: bool,
+) -> DistributionChart:
+    """The rows that could be read, each symbol once; `shares` are of the left colour."""
     rows: dict[str, ShareReading] = {}
     problems = []
     for number, (symbol, share) in enumerate(zip(symbols, shares, strict=True)):
@@ -80,53 +150,245 @@ def read_distribution(picture: np.ndarray, table: BarTable, engine: Engine) -> D
         elif symbol.text in rows:
             problems.append(f"row {number + 1}: {symbol.text} read twice")
         else:
+            sides = (share.long_pct, share.short_pct) if long_left else (share.short_pct, share.long_pct)
             rows[symbol.text] = replace(
                 share,
                 symbol=symbol.text,
+                long_pct=sides[0],
+                short_pct=sides[1],
                 arrows=arrows[number],
                 confidence=round(min(share.confidence, symbol.confidence), 3),
             )
-    words = _in_lines([(s, *t) for s, t in zip(symbols, texts, strict=True)])
-    return DistributionChart(tuple(rows.values()), words, "; ".join(problems) or None)
+    problems += _gaps(table)
+    readings = _with_sane_arrows(tuple(rows.values()))
+    return DistributionChart(readings, words, "; ".join(problems) or None)
 
 
-def percent_in(text: str) -> float | None:
-    """The percentage with one decimal that stands alone in a text, None where none or more than one does."""
-    found = _PERCENT.findall(text.replace(" ", ""))
-    return float(found[0].replace(",", ".")) if len(found) == 1 else None
+def _gaps(table: BarTable) -> list[str]:
+    """What to say of rows whose bars weren't found between others."""
+    steps = np.round(np.diff([bar.top for bar in table.bars]) / table.pitch).astype(int).tolist()
+    return [f"below row {number + 1}: {step - 1} not found" for number, step in enumerate(steps) if step > 1]
 
 
-def _settled(bar: Bar, pair: tuple[Line, Line]) -> ShareReading:
-    """One row's share from the bar's boundary and the two texts.
+# --- texts that may say shares ---------------------------------------------------------------------------------------
+
+
+def _captions(above: Sequence[Sequence[Item]]) -> list[Column]:
+    """The first texts of the rows' captions as one column, where most rows have one."""
+    first = tuple(items[0] if items else None for items in above)
+    return [first] if sum(item is not None for item in first) >= 0.7 * len(first) else []
+
+
+def _caption_columns(above: Sequence[Sequence[Item]], taken: set[int]) -> list[Column]:
+    """The other texts of the captions, counted from the right."""
+    rest = [[item for item in items if id(item) not in taken][::-1] for items in above]
+    return [
+        tuple(items[place] if len(items) > place else None for items in rest)
+        for place in range(max(map(len, rest), default=0))
+    ]
+
+
+def _in_the_middle(on: Sequence[Sequence[Item]], table: BarTable) -> list[Column]:
+    """Texts in the middle of most bars as one column."""
+    middle, reach = (table.left + table.right) / 2, 0.03 * table.width
+    column = tuple(next((item for item in items if abs(item.x - middle) < reach), None) for items in on)
+    return [column] if sum(item is not None for item in column) >= 0.7 * len(column) else []
+
+
+def _texts_on(on: Sequence[Sequence[Item]], table: BarTable, taken: set[int]) -> list[_Text]:
+    """The texts on the bars, with the side that each belongs to.
+
+    Where most stand at the bars' ends, an end's text belongs to that end's colour even where a short share leaves it
+    on the other's; elsewhere it belongs to the colour that it stands on.
+    """
+    rows = [[item for item in items if id(item) not in taken] for items in on]
+    height = float(np.median([item.height for items in rows for item in items] or [0]))
+    first = _anchor([items[0].left for items in rows if items], len(rows), height)
+    last = _anchor([items[-1].right for items in rows if items], len(rows), height)
+    texts = []
+    for row, items in enumerate(rows):
+        for item in items:
+            at_first = first is not None and abs(item.left - first) <= height
+            at_last = last is not None and abs(item.right - last) <= height
+            left = at_first if at_first != at_last else item.x < table.boundary(table.bars[row])
+            texts.append(_Text(row, item, left, []))
+    return texts
+
+
+def _of_larger_shares(texts: Sequence[_Text], table: BarTable) -> list[_Text]:
+    """One text a row, of those that have two: the larger share's, which stands on its own colour as a whole.
+
+    With the bar's word that is enough in most rows, and reading is what costs.
+    """
+    chosen: dict[int, _Text] = {}
+    for text in texts:
+        if text.row not in chosen or text.left == (table.left_pct(table.bars[text.row]) > 50):
+            chosen[text.row] = text
+    return list(chosen.values())
+
+
+def _anchor(edges: Sequence[int], rows: int, height: float) -> float | None:
+    """Where most rows' texts begin (or end), None where they don't line up."""
+    if not edges:
+        return None
+    usual = float(np.median(edges))
+    return usual if sum(abs(edge - usual) <= height for edge in edges) >= 0.6 * rows else None
+
+
+def _texts_beside(columns: Sequence[Column], table: BarTable, engine: Engine) -> tuple[list[_Text], set[int]]:
+    """The texts of the columns whose numbers the bars bear out, and what these columns consist of.
+
+    Other columns (ranks, prices, changes) happen to fit a bar here and there, and are left aside.
+    """
+    texts: list[_Text] = []
+    numbers: set[int] = set()
+    for column in columns:
+        found = [_Text(row, item, None, []) for row, item in enumerate(column) if item is not None]
+        if float(np.median([text.item.width / text.item.height for text in found] or [0])) < 1.2:
+            continue  # arrows, ranks
+        _read_texts(found, engine, whitelist=_DIGITS + "/")
+        if _borne_out(found, table) < 0.5:
+            continue
+        left = sum(_fits(text, table, left=True) for text in found)
+        right = sum(_fits(text, table, left=False) for text in found)
+        for text in found:
+            two = any(len(_NUMBER.findall(line.text)) > 1 for line in text.lines)
+            text.left = None if two else left >= right
+        texts += found
+        numbers |= {id(text.item) for text in found}
+    return texts, numbers
+
+
+def _read_texts(texts: Sequence[_Text], engine: Engine, *, whitelist: str = _DIGITS, singly: bool = False) -> None:
+    """Read texts (again), each text's line added to those that it was read as."""
+    if not texts:
+        return
+    widths = sorted(text.item.width / text.item.height for text in texts)
+    with_words = widths[len(widths) // 2] > 8  # `Long 62.8%`
+    lines = read_items([text.item for text in texts], engine, "" if with_words else whitelist, singly=singly)
+    for text, line in zip(texts, lines, strict=True):
+        text.lines.append(line)
+
+
+def _borne_out(texts: Sequence[_Text], table: BarTable) -> float:
+    """Share of the rows of which some text fits the bar."""
+    read = [text for text in texts if text.lines]
+    fitting = {text.row for text in read if any(_fits(text, table, left=left) for left in (True, False))}
+    return len(fitting) / max(1, len({text.row for text in read}))
+
+
+def _fits(text: _Text, table: BarTable, *, left: bool) -> bool:
+    bar = table.bars[text.row]
+    share = table.left_pct(bar) if left else 100 - table.left_pct(bar)
+    return any(
+        abs(value - share) <= bar.error + 0.6
+        for line in text.lines
+        for places in (1, 0, 2)
+        for value in numbers_in(line.text, places)
+    )
+
+
+def _usual_places(texts: Sequence[_Text]) -> int:
+    """How many decimals the chart's percentages have, by most of those that were read; 1 where none was."""
+    found = [len(match[1]) for text in texts for line in text.lines for match in _NUMBER.findall(line.text)]
+    if not found:
+        return 1
+    with_point = [places for places in found if places]
+    if len(with_point) < 0.3 * len(found):
+        return 0
+    return min(2, max(set(with_point), key=with_point.count))
+
+
+def numbers_in(text: str, places: int) -> list[float]:
+    """The percentages that a text says where the chart writes `places` decimals, each as it may be meant.
+
+    A `%` that was read as digits is cut off, a point that was lost is put back: whether it is right is the bar's to
+    say.
+    """
+    values = []
+    for whole, decimals in _NUMBER.findall(text.replace(" ", "")):
+        if decimals:
+            values.append(float(f"{whole}.{decimals[: max(places, 1)]}"))
+        else:
+            values.append(float(whole))
+            if len(whole) > places > 0:
+                values.append(float(f"{whole[:-places]}.{whole[-places:]}"))
+    return [value for value in values if value <= 100]
+
+
+# --- shares ----------------------------------------------------------------------------------------------------------
+
+
+def _shares(table: BarTable, texts: Sequence[_Text], places: int) -> list[ShareReading]:
+    """Each row's share of the left colour (as `long_pct`), of bar and texts."""
+    said: list[tuple[set[float], set[float]]] = [(set(), set()) for _ in table.bars]
+    clear: list[set[float]] = [set() for _ in table.bars]
+    for text in texts:
+        lefts, rights = said[text.row]
+        for line in text.lines:
+            values = numbers_in(line.text, places)
+            if line.confidence > _CLEAR and text.left is not None:
+                clear[text.row] |= {value if text.left else round(100 - value, 2) for value in values}
+            if text.left is None and len(values) == 2:
+                # Both shares in one text: the order is the bar's to say.
+                a, b = values
+                share = table.left_pct(table.bars[text.row])
+                values = values if abs(a - share) <= abs(b - share) else [b, a]
+                lefts.add(values[0])
+                rights.add(values[1])
+            elif text.left is not None:
+                (lefts if text.left else rights).update(values)
+    return [
+        _settled(
+            _Said(lefts, {round(100 - value, 2) for value in rights}, sure), table.left_pct(bar), bar.error, places
+        )
+        for bar, (lefts, rights), sure in zip(table.bars, said, clear, strict=True)
+    ]
+
+
+def _settled(said: _Said, measured: float, error: float, places: int) -> ShareReading:
+    """One row's left share from the bar's boundary and what the texts say it is.
 
     The texts count where the bar bears them out; else the bar's own word does, unless something lies over its boundary
     and the texts sum to 100. The confidence is 0 where neither can be trusted.
     """
-    left, right = (percent_in(line.text) for line in pair)
-    said = [left, None if right is None else round(100 - right, 1)]
-    distances = {value: abs(value - bar.long_pct) for value in said if value is not None}
+    distances = {value: abs(value - measured) for value in said.lefts | said.rights}
     agreement = round(min(distances.values()), 3) if distances else None
-    both_texts = len(distances) == 1 and None not in said
-    if bar.error > _COVERED:
-        return _share(left or 0.0, "text", 0.75 if both_texts else 0.0, None)
-    near = [value for value, distance in distances.items() if distance <= bar.error + 0.1]
+    summed = said.lefts & said.rights
+    if error > _COVERED:
+        return _share(min(summed, default=0.0), "text", 0.75 if len(summed) == 1 else 0.0, None)
+    reach = error + (0.1 if places else 0.6)
+    near = {value for value, distance in distances.items() if distance <= reach}
+    if len(near & summed) == 1:
+        return _share(min(near & summed), "both", 0.99, agreement)
     if len(near) == 1:
-        return _share(near[0], "both", 0.99 if both_texts else 0.9, agreement)
+        clear = near <= said.clear and min(distances.values()) <= (0.2 if places else 0.6)
+        return _share(min(near), "both", 0.95 if clear else 0.85, agreement)
     # No text, none that fits the bar, or two that both do and don't sum to 100.
-    return _share(round(bar.long_pct, 1), "bar", 0.8 if near or not distances else 0.6, agreement)
+    return _share(round(measured, min(places, 1)), "bar", 0.8 if near or not distances else 0.6, agreement)
 
 
-def _calibrated(table: BarTable, texts: Sequence[tuple[Line, Line]]) -> BarTable:
+def _calibrated(table: BarTable, texts: Sequence[_Text], places: int) -> BarTable:
     """The table with its ends where the rows' own texts say that they are.
 
     Blurred or washed-out colours can shift the ends or the boundaries of all bars alike. Where five rows or more have
-    two texts that sum to 100, and they lie on one line against the bars to within half a point, that line is the scale.
+    two texts that sum to 100 (one text, where most rows have but one), and they lie on one line against the bars to
+    within half a point, that line is the scale.
     """
-    pairs = []
-    for bar, (left, right) in zip(table.bars, texts, strict=True):
-        long_pct, short_pct = percent_in(left.text), percent_in(right.text)
-        if long_pct is not None and short_pct is not None and abs(long_pct + short_pct - 100) < 0.05:
-            pairs.append((bar.long_pct, long_pct))
+    pairs, alone = [], []
+    for row, bar in enumerate(table.bars):
+        values: list[list[float]] = [[], []]
+        for text in (text for text in texts if text.row == row and text.lines):
+            found = numbers_in(text.lines[0].text, places)[:2]
+            if text.left is None and len(found) == 2:
+                values = [[value] for value in found]
+            elif text.left is not None and len(found) == 1:
+                values[not text.left] += found
+        if len(values[0]) == len(values[1]) == 1 and abs(values[0][0] + values[1][0] - 100) < 0.05:
+            pairs.append((table.left_pct(bar), values[0][0]))
+        elif len(values[0]) + len(values[1]) == 1:
+            alone.append((table.left_pct(bar), values[0][0] if values[0] else 100 - values[1][0]))
+    pairs = pairs if len(pairs) >= len(alone) else alone
     inner = np.array([pair for pair in pairs if 2 < pair[0] < 98])
     if len(inner) < 5 or np.ptp(inner[:, 0]) < 20:
         return table
@@ -136,167 +398,128 @@ def _calibrated(table: BarTable, texts: Sequence[tuple[Line, Line]]) -> BarTable
     missed = np.abs(slope * inner[:, 0] + shift - inner[:, 1])
     if len(inner) < max(5, 0.6 * len(pairs)) or np.quantile(missed, 0.9) > 0.5 or abs(slope - 1) > 0.1:
         return table
-    return replace(
-        table,
-        bars=tuple(
-            replace(bar, long_pct=float(np.clip(slope * bar.long_pct + shift, 0, 100)))
-            if 0 < bar.long_pct < 100
-            else bar
-            for bar in table.bars
-        ),
-    )
+    bars = []
+    for bar in table.bars:
+        share = float(np.clip(slope * table.left_pct(bar) + shift, 0, 100))
+        inside = 0 < bar.long_pct < 100
+        bars.append(replace(bar, long_pct=100 - share if table.mirrored else share) if inside else bar)
+    return replace(table, bars=tuple(bars))
 
 
-def _share(long_pct: float, method: Method, confidence: float, agreement: float | None) -> ShareReading:
-    return ShareReading(None, long_pct, round(100 - long_pct, 1), method, confidence, agreement=agreement)
+def _share(left_pct: float, method: Method, confidence: float, agreement: float | None) -> ShareReading:
+    return ShareReading(None, left_pct, round(100 - left_pct, 2), method, confidence, agreement=agreement)
 
 
-def _texts(picture: np.ndarray, table: BarTable, engine: Engine, *, singly: bool = False) -> list[tuple[Line, Line]]:
-    """What stands on each bar's left and right half, boxes in the picture's pixels."""
-    first, last = int(np.ceil(table.left)) + 1, int(table.right) - 1
-    strips = [ink_of_text(picture[bar.top + 1 : bar.bottom - 1, first:last]) for bar in table.bars]
-    middle = (last - first) // 2
-    height = max(bar.height for bar in table.bars)
-    read = []
-    for start, end in ((0, middle), (middle, last - first)):
-        columns = np.flatnonzero(sum((strip[:, start:end] > 128).any(axis=0).astype(int) for strip in strips) > 0)
-        if columns.size == 0:
-            read.append([Line("", 0.0)] * len(strips))
-            continue
-        a = max(start, start + int(columns[0]) - height // 3)
-        b = min(end, start + int(columns[-1]) + 1 + height // 3)
-        crops = [strip[:, a:b] for strip in strips]
-        lines = engine.lines(crops, whitelist=_DIGITS) if singly else engine.stacked(crops, whitelist=_DIGITS)
-        read.append([_moved(line, first + a, bar.top + 1) for line, bar in zip(lines, table.bars, strict=True)])
-    return list(zip(*read, strict=True))
+# --- badges ----------------------------------------------------------------------------------------------------------
 
 
-def ink_of_text(strip: np.ndarray) -> np.ndarray:
-    """How much a pixel is text, 0 to 255: white or black, whichever stands on these coloured bars.
+def _arrows(picture: np.ndarray, table: BarTable, columns: Sequence[Column], taken: set[int]) -> list[int | None]:
+    """The badge right of each bar: see `ShareReading.arrows`.
 
-    White is high in its least channel, where the bars' green and red are both low: the boundary between them vanishes.
+    `columns` are those of the texts right of the bars, the nearest first; symbols and numbers among them are `taken`.
     """
-    white, black = strip.min(axis=2), 255 - strip.max(axis=2)
-    return white if np.count_nonzero(white > 150) >= np.count_nonzero(black > 205) else black
-
-
-def _symbols(picture: np.ndarray, table: BarTable, engine: Engine) -> list[Word | None]:
-    """The symbol at the left of each bar, None where none can be read for sure.
-
-    All are read at once; those that aren't plainly a known symbol are read again in other ways, until two agree.
-    """
-    end = max(1, int(table.left) - 1)
-    widths = [_label_width(picture[bar.top : bar.bottom, :end]) for bar in table.bars]
-    read: list[list[Line]] = [[] for _ in table.bars]
-    chosen: list[Word | None] = [None] * len(read)
-    open_rows = list(range(len(read)))
-    unit = 0.0
-    ways = ((0.0, True, _LETTERS), (0.12, True, ""), (0.0, False, _LETTERS), (0.06, False, ""))
-    for margin, stacked, whitelist in ways:
-        bars = [table.bars[row] for row in open_rows]
-        tops = [max(0, bar.top - round(margin * bar.height)) for bar in bars]
-        crops = [
-            picture[top : bar.bottom + round(margin * bar.height), :end] for top, bar in zip(tops, bars, strict=True)
-        ]
-        lines = (engine.stacked if stacked else engine.lines)(crops, whitelist=whitelist)
-        for row, top, line in zip(open_rows, tops, lines, strict=True):
-            read[row].append(_moved(line, 0, top))
-        if len(open_rows) == len(read):
-            unit = _width_unit(lines, widths)
-        for row in open_rows:
-            chosen[row] = _agreed(read[row], widths[row], unit)
-        open_rows = [row for row in open_rows if chosen[row] is None]
-    return chosen
-
-
-def _agreed(lines: Sequence[Line], width: int, unit: float) -> Word | None:
-    """The symbol that readings of one label agree on, None where they don't (yet).
-
-    One is enough where it is a known symbol read with confidence, two where it is known or clearly meant, or, for a
-    coin that isn't known, where both read it the same with confidence and the picture's edge doesn't cut it. A symbol
-    that would be drawn much wider or narrower than the label is, in the chart's own lettering, is none.
-    """
-    votes: dict[str, float] = {}
-    words: dict[str, Word] = {}
-    for line in lines:
-        text = line.text.replace(" ", "").upper()
-        symbol = meant_symbol(text) or text
-        if not 0 < len(text) <= 12 or not symbol.isalnum():
-            continue
-        if unit and not 0.78 < width / (unit * relative_width(symbol)) < 1.28:
-            continue
-        known = symbol in KNOWN_SYMBOLS
-        first, last = line.words[0], line.words[-1]
-        if not known and (first.left <= 1 or line.confidence < (0.9 if is_near_known(symbol) else 0.7)):
-            continue
-        sure = known and symbol == text and len(symbol) > 2 and line.confidence > 0.8
-        votes[symbol] = votes.get(symbol, 0) + (2 if sure else 1)
-        confidence = max(line.confidence, 0.95 if sure else 0.8 if known else 0.5)
-        words[symbol] = replace(first, width=last.right - first.left, text=symbol, confidence=confidence)
-    best = max(votes, key=lambda symbol: votes[symbol], default=None)
-    others = max((count for symbol, count in votes.items() if symbol != best), default=0)
-    return words[best] if best is not None and votes[best] >= 2 and votes[best] > others else None
-
-
-def _label_width(crop: np.ndarray) -> int:
-    """Pixels from the first to the last column of the text that stands nearest to the crop's right end."""
-    grey = crop.mean(axis=2)
-    apart = np.abs(grey - np.median(grey)).max(axis=0, initial=0)
-    columns = np.flatnonzero(apart > max(40.0, 0.4 * float(apart.max(initial=0))))
-    if columns.size == 0:
-        return 0
-    gaps = np.flatnonzero(np.diff(columns) > 0.8 * crop.shape[0])
-    start = columns[gaps[-1] + 1] if gaps.size else columns[0]
-    return int(columns[-1] - start + 1)
-
-
-def _width_unit(lines: Sequence[Line], widths: Sequence[int]) -> float:
-    """Pixels for one of `relative_width`, by the labels that read as known symbols at once; 0 where they are few."""
-    units = [
-        width / relative_width(line.text)
-        for line, width in zip(lines, widths, strict=True)
-        if line.text in KNOWN_SYMBOLS and len(line.text) > 2
-    ]
-    return float(np.median(units)) if len(units) >= 3 else 0.0
-
-
-def _arrows(picture: np.ndarray, table: BarTable) -> list[int | None]:
-    """The badge right of each bar: see `ShareReading.arrows`."""
     height = float(np.median([bar.height for bar in table.bars]))
-    start = round(table.right + 0.3 * height)
-    if picture.shape[1] - start < 1.5 * height:
-        return [None] * len(table.bars)
     ground = ground_colour(picture)
-    return [_badge(picture[bar.top : bar.bottom, start:].astype(np.float32), ground, height) for bar in table.bars]
+    start, end = round(table.right + 0.3 * height), picture.shape[1]
+    for column in columns:
+        present = [item for item in column if item is not None]
+        if taken & {id(item) for item in present}:
+            first, last = min(item.left for item in present), max(item.right for item in present)
+            # The wider one of what lies before and behind the texts.
+            start, end = (start, first - 1) if first - start > end - last else (last + 1, end)
+    boxes: list[int | None] = [None] * len(table.bars)
+    if end - start >= 1.5 * height:
+        cut = end == picture.shape[1]
+        boxes = [
+            _badge(picture[bar.top : bar.bottom, start:end].astype(np.float32), ground, height, cut=cut)
+            for bar in table.bars
+        ]
+    if any(boxes):
+        return boxes
+    return _bare_arrows(picture[:, start:end], table, ground) or boxes
 
 
-def _badge(strip: np.ndarray, ground: np.ndarray, height: float) -> int | None:
+def _badge(strip: np.ndarray, ground: np.ndarray, height: float, *, cut: bool) -> int | None:
     """Arrows on one badge, with their sign: the badge's own colour gives the sign, its arrows' shafts their number."""
     colour = np.median(strip, axis=0)
     green = colour[:, 1] - colour[:, 0] - (ground[1] - ground[0])
     on = np.flatnonzero(np.abs(green) > 20)
     if on.size < 0.8 * height:
         return 0
+    box = strip[:, on[0] : on[-1] + 1]
+    filled = np.abs(box[..., 1] - box[..., 0] - (ground[1] - ground[0])) > 12
+    if filled.mean() < 0.7:
+        return 0  # arrows without a box around them
     sign = -1 if np.median(green[on]) > 0 else 1
     edge = max(2, round(0.12 * height))
     badge = strip[edge:-edge, on[0] + edge : on[-1] + 1 - edge]
-    if badge.shape[1] < 1.8 * height:
-        return None  # cut: a second arrow might stand where the picture ends
+    if badge.shape[1] < 1.8 * height and cut and on[-1] >= strip.shape[1] - 2:
+        return None  # a second arrow might stand where the picture ends
     light = np.clip((badge - np.median(badge, axis=(0, 1))).sum(axis=2), 0, None).sum(axis=0)
-    shafts = np.flatnonzero(light > light.max() / 2)
-    if float(light.max()) < 40 * edge:
+    if light.size == 0 or float(light.max()) < 40 * edge:
         return None
-    return sign * (1 if shafts[-1] - shafts[0] + 1 < 0.33 * height else 2)
+    shafts = [(a + b) / 2 for a, b in runs_of(light > light.max() / 2)]
+    return sign * (1 if shafts[-1] - shafts[0] < max(3.0, 0.15 * height) else 2)
 
 
-def _moved(line: Line, x: int, y: int) -> Line:
-    return replace(line, words=tuple(word.moved(x, y) for word in line.words))
+def _bare_arrows(zone: np.ndarray, table: BarTable, ground: np.ndarray) -> list[int | None] | None:
+    """Coloured arrows without badges, 0 where a row has none; None where what stands there isn't arrows.
+
+    `zone` are the columns of the picture where they may stand. Their colour gives the sign; a gap, or their width
+    beside the others', the number.
+    """
+    height = float(np.median([bar.height for bar in table.bars]))
+    reach = max(0, round((min(table.pitch - 2, 24) - height) / 2))  # arrows may be higher than a thin bar
+    green = [
+        strip[..., 1] - strip[..., 0] - float(ground[1] - ground[0])
+        for bar in table.bars
+        if (strip := zone[max(0, bar.top - reach) : bar.bottom + reach].astype(np.float32)).size
+    ]
+    strongest = max((float(np.abs(strip).max()) for strip in green), default=0.0)
+    if strongest < 25:
+        return None
+    marks = [np.abs(strip) > max(15.0, 0.35 * strongest) for strip in green]
+    columns = [np.flatnonzero(mark.any(axis=0)) for mark in marks]
+    widths = [int(np.ptp(column)) + 1 for column in columns if column.size]
+    heights = [int(np.ptp(np.flatnonzero(mark.any(axis=1)))) + 1 for mark in marks if mark.any()]
+    usual = float(np.median(heights))
+    if usual < 4 or max(widths) > 4 * usual:
+        return None
+    found: list[int | None] = []
+    for strip, mark, column in zip(green, marks, columns, strict=True):
+        if column.size == 0:
+            found.append(0 if float(np.abs(strip).max(initial=0)) < max(8.0, 0.15 * strongest) else None)
+            continue
+        wide = int(np.ptp(column)) + 1
+        double = len(runs_of(mark.any(axis=0))) == 2 or wide > 1.6 * min(usual, *widths)
+        found.append((-1 if float(np.median(strip[mark])) > 0 else 1) * (2 if double else 1))
+    return found
 
 
-def _in_lines(rows: Sequence[tuple[Word | None, Line, Line]]) -> tuple[Word, ...]:
+def _with_sane_arrows(rows: tuple[ShareReading, ...]) -> tuple[ShareReading, ...]:
+    """Rows with badges that contradict their shares taken out; all of them where the chart has no badges.
+
+    More arrows stand for greater shares: a row that has fewer than rows usually have at its share was misread.
+    """
+    if not any(row.arrows for row in rows) and any(max(row.long_pct, row.short_pct) > 62 for row in rows):
+        return tuple(replace(row, arrows=None) for row in rows)
+    greatest = [[max(row.long_pct, row.short_pct) for row in rows if abs(row.arrows or 0) == count] for count in (1, 2)]
+    usual = [float(np.median(shares)) if shares else None for shares in greatest]
+
+    def sane(row: ShareReading) -> bool:
+        share, count = max(row.long_pct, row.short_pct), abs(row.arrows or 0)
+        least, most = usual[0] if count == 2 else None, usual[count] if count < 2 else None
+        in_order = (least is None or share >= least) and (most is None or share <= most)
+        return in_order and (not row.arrows or (row.arrows < 0) == (row.long_pct > 50))
+
+    return tuple(row if sane(row) else replace(row, arrows=None) for row in rows)
+
+
+def _in_lines(symbols: Sequence[Word | None], texts: Sequence[_Text]) -> tuple[Word, ...]:
     """The rows' words, numbered by line and word from 0."""
     words = []
-    for number, (symbol, left, right) in enumerate(rows):
-        row = [*([symbol] if symbol else []), *left.words, *right.words]
+    for number, symbol in enumerate(symbols):
+        own = [word for text in texts if text.row == number and text.lines for word in text.lines[0].words]
+        row = [*([symbol] if symbol else []), *own]
         words += [replace(word, line=number, word=place) for place, word in enumerate(row)]
     return tuple(words)

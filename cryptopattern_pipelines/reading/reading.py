@@ -297,26 +297,41 @@ def _reading(title: Title, words: Sequence[Word], **more: Any) -> Reading:
 def _distribution(picture: np.ndarray, table: BarTable, engine: Engine) -> Reading | None:
     """A chart of many symbols, if its title says that the bars are one."""
     top = max(8, table.bars[0].top - 2)
-    words = engine.words(picture[:top])
+    words = engine.words(picture[:top], scale=_word_scale(picture[..., 0].size))
     title = classify(words)
     if title is None or not title.image_type.startswith("liquidation_distribution"):
         return None
-    chart = read_distribution(picture, table, engine)
+    around = [*words, *_words_below(picture, table, engine)]
+    right = int(table.right) + 2
+    if table.mirrored and picture.shape[1] - right > 30:  # a legend may stand beside it
+        around += [word.moved(right, 0) for word in engine.words(picture[:, right:])]
+    chart = read_distribution(picture, table, engine, around)
     lines = 1 + max((word.line for word in words), default=-1)
     below = [replace(word, line=word.line + lines) for word in chart.words]
-    marks = []
-    for bar in table.bars:
-        boundary = table.left + table.width * bar.long_pct / 100
-        marks.append(Mark("row", table.left, bar.top, boundary, bar.bottom, f"{bar.long_pct:.1f}"))
+    marks = [
+        Mark("row", table.left, bar.top, table.boundary(bar), bar.bottom, f"{bar.long_pct:.1f}") for bar in table.bars
+    ]
     return _reading(
         replace(title, symbol=None), [*words, *below], readings=chart.readings, error=chart.error, marks=tuple(marks)
     )
 
 
+def _words_below(picture: np.ndarray, table: BarTable, engine: Engine) -> list[Word]:
+    """The words under a table, where a legend may stand."""
+    below = picture[table.bars[-1].bottom + 2 :]
+    if len(below) < 12 or np.ptp(below[..., 1]) < 60:
+        return []
+    moved = (word.moved(0, table.bars[-1].bottom + 2) for word in engine.words(below[: round(8 * table.pitch) + 60]))
+    return [replace(word, line=word.line + 10_000) for word in moved]
+
+
 def _histogram(picture: np.ndarray, title: Title, words: Sequence[Word], engine: Engine) -> Reading:
-    if re.search(r"long\W{0,2}short", title.title or "", re.IGNORECASE):
+    plural = re.search(r"long\W{0,2}short|liquidations\W", title.title or "", re.IGNORECASE)
+    if plural and title.symbol is None:
         return _reading(title, words, error="the title is of a chart of many symbols, but its bars could not be found")
     chart = read_histogram(picture, words, engine)
+    if chart.reading is not None and title.symbol is None and chart.reading.method in ("bar", "area"):
+        return _reading(title, words, current_price=chart.current_price, error="no symbol, and no shares in words")
     readings = () if chart.reading is None else (replace(chart.reading, symbol=title.symbol),)
     return _reading(title, words, readings=readings, current_price=chart.current_price, error=chart.error)
 

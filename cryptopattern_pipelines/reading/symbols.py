@@ -46,8 +46,10 @@ def meant_symbol(text: str) -> str | None:
     text = re.sub(r"[^A-Za-z0-9|!]", "", text)
     if text.upper() in KNOWN_SYMBOLS:
         return text.upper()
-    text = re.sub(r"^[TIl17][OQ0]{3}(?=[A-Z])", "1000", text)
+    text = re.sub(r"^[TIl17JLVY]?[OQ0]{3}(?=[A-Z]{2})", "1000", text)
     meant = _BY_LOOKS.get(_looks(text), set())
+    if not meant and re.search(r"[A-Z]N[1I]?\d", text):  # AI16Z, its I and 1 run into an N
+        meant = _BY_LOOKS.get(_looks(re.sub(r"N[1I]?(?=\d)", "11", text)), set())
     return next(iter(meant)) if len(meant) == 1 else None
 
 

@@ -42,8 +42,12 @@ def test_sides_are_told_by_colour_whatever_the_palette(long: tuple[int, int, int
     assert [round(bar.long_pct) for bar in table.bars] == [20, 50, 80]
 
 
-def test_colours_in_the_wrong_order_are_no_bars() -> None:
-    assert find_bars(drawn.bars([20.0, 50.0, 80.0], long=drawn.RED, short=drawn.GREEN)) is None
+def test_a_table_the_other_way_round_is_told() -> None:
+    table = find_bars(drawn.bars([20.0, 50.0, 80.0], long=drawn.RED, short=drawn.GREEN))
+    assert table is not None
+    assert table.mirrored
+    assert [round(bar.long_pct) for bar in table.bars] == [80, 50, 20]
+    assert [round(table.left_pct(bar)) for bar in table.bars] == [20, 50, 80]
 
 
 def test_nothing_is_found_in_noise_or_on_an_empty_page() -> None:

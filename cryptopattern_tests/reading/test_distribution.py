@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cryptopattern_pipelines.reading.bars import Bar, find_bars
-from cryptopattern_pipelines.reading.distribution import DistributionChart, percent_in, read_distribution
+from cryptopattern_pipelines.reading.distribution import DistributionChart, numbers_in, read_distribution
 from cryptopattern_pipelines.reading.ocr import default_engine
 from cryptopattern_pipelines.reading.picture import load_picture
 
@@ -88,19 +88,23 @@ def test_words_keep_their_places_on_the_picture() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "value"),
+    ("text", "places", "values"),
     [
-        ("27.9%", 27.9),
-        ("100.0%", 100.0),
-        ("0,4 %", 0.4),
-        ("561%", None),
-        ("12.3% 4.5%", None),
-        ("", None),
-        ("7.25", None),
+        ("27.9%", 1, [27.9]),
+        ("100.0%", 1, [100.0]),
+        ("0,4 %", 1, [0.4]),
+        ("62.896", 1, [62.8]),  # the % read as 96
+        ("561%", 1, [56.1]),  # the point lost
+        ("63%", 0, [63.0]),
+        ("7.25%", 2, [7.25]),
+        ("62.8% / 37.2%", 1, [62.8, 37.2]),
+        ("Long 62.8%", 1, [62.8]),
+        ("", 1, []),
+        ("728.5", 1, []),
     ],
 )
-def test_only_a_percentage_with_one_decimal_counts(text: str, value: float | None) -> None:
-    assert percent_in(text) == value
+def test_percentages_as_charts_write_them(text: str, places: int, values: list[float]) -> None:
+    assert numbers_in(text, places) == values
 
 
 def test_all_rows_of_the_genuine_chart(shared: Path) -> None:
