@@ -6,30 +6,28 @@ labels and values say (`metrics.py`), how digits are grouped (`axes.py`).
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 
-from cryptopattern_pipelines.reading.axes import Box, channel_max, enlarged, off_ground, writes_decimal_comma
+from cryptopattern_pipelines.reading.axes import Box, channel_max, enlarged, writes_decimal_comma
 from cryptopattern_pipelines.reading.metrics import (
     Value,
     is_nearly_known,
     is_possible,
     metric_of,
     name_of,
-    parse_change,
     parse_value,
 )
 from cryptopattern_pipelines.reading.ocr import Engine, Line, Word
+from cryptopattern_pipelines.reading.signs import Signs, is_filled
 
 _INK = 26  # least difference of text from its surroundings
 _TALLEST = 60  # pixels of the tallest glyph that is read
 _VALUE_CHARACTERS = "0123456789.,KMBT$%+-"
 _LEAST_KNOWN = 3  # tiles with a known label that it takes to believe one with an unknown label
-_VIVID = 70  # least difference of a colour's channels that tells a sign
-_LIKE_ARROWS = "1479"  # digits as which arrows and plus signs are misread
 
 
 @dataclass(frozen=True)
@@ -96,8 +94,8 @@ def read_dashboard(picture: np.ndarray, words: Sequence[Word], engine: Engine) -
     ]
     bound = {id(value) for _, value in pairs}
     places = _changes([text for text in texts if id(text) not in bound], [value for _, value in pairs])
-    signs = _Signs(picture, engine, comma)
-    signs.learn(places.values())
+    signs = Signs(picture, engine, comma)
+    signs.learn(place.box for place in places.values())
     metrics: dict[str, Metric] = {}
     rows: Counter[int] = Counter()
     for label, value in sorted(pairs, key=lambda pair: (pair[0].box.y // pair[0].box.height, pair[0].box.left)):
@@ -106,7 +104,7 @@ def read_dashboard(picture: np.ndarray, words: Sequence[Word], engine: Engine) -
         if read is None:
             continue
         place = places.get(id(value))
-        change = signs.change(place) if place is not None else None
+        change = None if place is None else signs.change(place.box, place.readings)
         number, unit = read.number, read.unit or usual
         if not read.signed and signs.mark(value.box)[0] == "-":
             number = -number
@@ -123,7 +121,9 @@ def read_dashboard(picture: np.ndarray, words: Sequence[Word], engine: Engine) -
 
 def _known(text: _Text) -> tuple[str, str | None] | None:
     """The metric that a label means; what the page's reading was not sure of counts only without another."""
-    return metric_of(text.page if text.sure or not text.own else text.own)
+    if text.sure:
+        return metric_of(text.page) or metric_of(text.own)
+    return metric_of(text.own or text.page)
 
 
 def _value(text: _Text, comma: bool) -> Value | None:
@@ -138,9 +138,10 @@ def _looks_like_label(text: _Text) -> bool:
 
 def _is_sure(picture: np.ndarray, label: _Text, engine: Engine) -> bool:
     """Whether two readings give the same name to a label that isn't known, and it isn't a known one misread."""
-    name = name_of(label.page if label.sure else label.own)
-    again = name_of(engine.lines([label.box.of(picture, 3)])[0].text)
-    return name == again and not is_nearly_known(name.replace("_", " "))
+    names = [name_of(reading) for reading in (label.page if label.sure else "", label.own) if reading]
+    names.append(name_of(engine.lines([label.box.of(picture, 3)])[0].text))
+    alike = len(names) > 1 and len(set(names)) == 1
+    return alike and (len(names) > 2 or not is_nearly_known(names[0].replace("_", " ")))
 
 
 def _touches(value: _Text, texts: Sequence[_Text]) -> bool:
@@ -151,8 +152,8 @@ def _touches(value: _Text, texts: Sequence[_Text]) -> bool:
         and text.after is not value
         and abs(text.box.y - box.y) < 0.4 * box.height
         and 0.6 * box.height <= text.box.height <= 1.6 * box.height
-        and -0.5 * box.height < max(text.box.left - box.right, box.left - text.box.right) < 0.35 * box.height
-        and re.search(r"\d", " ".join(text.readings))
+        and -0.5 * box.height < max(text.box.left - box.right, box.left - text.box.right) < box.height
+        and re.search(r"\d(?!.*%)", " ".join(text.readings))
         for text in texts
     )
 
@@ -184,8 +185,18 @@ def _texts(picture: np.ndarray, words: Sequence[Word]) -> list[_Text]:
     """Lines of text: boxes of ink with the words of the page's reading in them, and words that stand in no box."""
     texts = []
     outside = list(words)
-    for box in text_boxes(picture):
-        inside = [w for w in words if box.left - 4 <= w.x <= box.right + 4 and box.top - 3 <= w.y <= box.bottom + 3]
+    boxes = text_boxes(picture)
+    held: dict[int, list[Word]] = {}
+    for word in words:
+        reach = [
+            (abs(word.y - box.y), i)
+            for i, box in enumerate(boxes)
+            if box.left - 4 <= word.x <= box.right + 4 and box.top - 3 <= word.y <= box.bottom + 3
+        ]
+        if reach:
+            held.setdefault(min(reach)[1], []).append(word)
+    for i, box in enumerate(boxes):
+        inside = held.get(i, [])
         runs = _runs(inside)
         if len({run[0].line for run in runs}) > 1 and box.height > 2 * max(word.height for word in inside):
             continue  # several lines, joined by something that is no text
@@ -267,20 +278,17 @@ def _is_curve(across: int, down: int, area: int) -> bool:
 
 def _read_again(picture: np.ndarray, texts: Sequence[_Text], engine: Engine) -> None:
     """Read all but labels that are known a second time, each on its own, as one column."""
-    heights = [text.box.height for text in texts if text.page] or [text.box.height for text in texts]
-    usual = float(np.median(heights)) if heights else 0.0
+    small, usual = np.percentile([text.box.height for text in texts], (20, 50)) if texts else (0.0, 0.0)
     again = [
         text
         for text in texts
         if not (text.sure and (metric_of(text.page) or not (_has_digit(text.page) or is_nearly_known(text.page))))
         and not re.fullmatch(r"\d\d?[:.]\d\d", text.page)
         and text.box.height <= 3 * usual
-        and (text.page or (text.box.height >= 0.6 * usual and text.box.width >= 1.6 * usual))
+        and (text.page or (text.box.height >= 0.6 * small and text.box.width >= 1.6 * small))
     ]
     margins = [
-        -max(1, round(0.06 * text.box.height))
-        if _is_filled(picture, text.box)
-        else max(3, round(0.4 * text.box.height))
+        -max(1, round(0.06 * text.box.height)) if is_filled(picture, text.box) else max(3, round(0.4 * text.box.height))
         for text in again
     ]
     crops = [text.box.of(picture, margin) for text, margin in zip(again, margins, strict=True)]
@@ -311,13 +319,6 @@ def _is_doubtful(text: _Text) -> bool:
 
 def _has_digit(text: str) -> bool:
     return any(character.isdigit() for character in text)
-
-
-def _is_filled(picture: np.ndarray, box: Box) -> bool:
-    """Whether a box has a ground of its own (a pill) that differs from what is around it."""
-    outer = box.of(picture, 3)
-    around, ground = np.median(np.concatenate([outer[0], outer[-1]]), axis=0), np.median(box.of(picture), axis=(0, 1))
-    return bool(np.abs(around - ground).max() > 12)
 
 
 def _paired(labels: Sequence[_Text], others: Sequence[_Text], values: Sequence[_Text]) -> list[tuple[_Text, _Text]]:
@@ -389,9 +390,7 @@ def _nearest(
     for label in labels:
         away = [(side(label, value), i) for i, value in enumerate(values) if _fits(label, value)]
         distance, i = min(away, default=(_FAR, -1))
-        if distance < _FAR and not any(
-            side(label, other) < distance for other in barriers if other is not label
-        ):
+        if distance < _FAR and not any(side(label, other) < distance for other in barriers if other is not label):
             possible.append((distance, label, values[i]))
     pairs, taken = [], set()
     for _, label, value in sorted(possible, key=lambda pair: pair[0]):
@@ -452,112 +451,3 @@ def _agreed(picture: np.ndarray, text: _Text, engine: Engine, comma: bool, name:
 
 def _key(value: Value) -> tuple[float, str | None]:
     return value.number, value.unit
-
-
-class _Signs:
-    """Signs of changes: as printed, by the shape of an arrow, by colour. What colours mean is learnt from the page."""
-
-    def __init__(self, picture: np.ndarray, engine: Engine, comma: bool) -> None:
-        self._picture, self._engine, self._comma = picture, engine, comma
-        self._swapped = False
-
-    def learn(self, changes: Iterable[_Text]) -> None:
-        """Take from marks before changes whether rises are red here, as in East Asia."""
-        pairs = [(self.mark(text.box)[0], self.colour(text.box)) for text in changes]
-        told = [mark == colour for mark, colour in pairs if mark and colour]
-        self._swapped = len(told) >= _LEAST_KNOWN and not any(told)
-
-    def change(self, text: _Text) -> float | None:
-        """A change with its sign: the arrow's or the printed one, else the colour's; None where that is not clear."""
-        sign, start = self.mark(text.box)
-        changes = [change for reading in text.readings if (change := self._parsed(reading))]
-        if sign is not None:
-            changes = [change for change in changes if change[1]]  # a mark that wasn't read as one may be read as a digit
-        if len(changes) < 2 or len({size for size, _ in changes}) > 1:
-            crop = self._crop(text.box, start if sign is not None else None)
-            again = self._engine.lines([crop, enlarged(crop, 0.2)])
-            changes += [change for line in again if (change := self._parsed(line.text))]
-        counted = Counter(size for size, _ in changes).most_common(1)
-        if not counted or counted[0][1] < 2 or counted[0][1] <= len(changes) - counted[0][1]:
-            return None
-        size = counted[0][0]
-        printed = {sign for number, sign in changes if number == size} - {""}
-        colour = self.colour(text.box)
-        if sign is None and printed:
-            sign = printed.pop() if len(printed) == 1 and (colour is None or colour in printed) else None
-        elif sign is None and not (size >= 10 and str(int(size))[0] in _LIKE_ARROWS):
-            sign = colour
-        return None if sign is None else -size if sign == "-" else size
-
-    def _crop(self, box: Box, start: int | None) -> np.ndarray:
-        """A box's pixels with a margin, none at the left where the text is to begin there."""
-        margin = -2 if _is_filled(self._picture, box) else 3
-        if start is None:
-            return box.of(self._picture, margin)
-        return self._picture[max(0, box.top - margin) : box.bottom + margin, start : box.right + margin]
-
-    def _parsed(self, reading: str) -> tuple[float, str] | None:
-        return parse_change(reading, decimal_comma=self._comma)
-
-    def mark(self, box: Box) -> tuple[str | None, int]:
-        """The sign that a text's first glyph is by its shape (minus, plus, arrow), and where what follows begins."""
-        crop = box.of(self._picture, -1 if _is_filled(self._picture, box) else 0)
-        off = off_ground(crop)
-        ink = (off > 0.4 * np.percentile(off, 99)).astype(np.uint8)
-        columns = np.flatnonzero(ink.any(axis=0))
-        if columns.size < 4:
-            return None, box.left
-        rows = np.flatnonzero(ink.any(axis=1))
-        height = rows[-1] - rows[0] + 1
-        end = int(np.flatnonzero(np.diff(columns) > 1)[0]) if (np.diff(columns) > 1).any() else len(columns) - 1
-        glyph = ink[rows[0] : rows[-1] + 1, columns[0] : columns[end] + 1]
-        sign = _sign_of_shape(glyph, height)
-        return sign, box.left if sign is None else box.left + int(columns[end]) + 2
-
-    def colour(self, box: Box) -> str | None:
-        """`+` where what is coloured in a box is green, `-` where it is red, None where it is neither or both."""
-        pixels = box.of(self._picture)
-        vivid = channel_max(pixels).astype(int) + channel_max(cv2.bitwise_not(pixels)) - 255 > _VIVID
-        if vivid.sum() < max(6, 0.03 * vivid.size):
-            return None
-        hue = cv2.cvtColor(pixels, cv2.COLOR_RGB2HSV)[..., 0][vivid].astype(int) * 2
-        green, red = float(((hue >= 85) & (hue <= 185)).mean()), float(((hue >= 335) | (hue <= 18)).mean())
-        if max(green, red) < 0.8:
-            return None
-        return "+" if (green > red) != self._swapped else "-"
-
-
-def _sign_of_shape(glyph: np.ndarray, height: int) -> str | None:
-    """The sign that a glyph's mask (all rows of its line) says: a dash, a cross, an arrow or a triangle; None for others."""
-    rows = np.flatnonzero(glyph.any(axis=1))
-    tall, wide = rows[-1] - rows[0] + 1, glyph.shape[1]
-    middle = (rows[0] + rows[-1]) / 2 / height
-    part = glyph[rows[0] : rows[-1] + 1]
-    if tall <= 0.3 * height and wide >= 1.4 * tall and wide >= 0.25 * height and 0.3 < middle < 0.8:
-        return "-"
-    widths = part.sum(axis=1).astype(float)
-    fill = float(part.mean())
-    alike = float((part == part[:, ::-1]).mean()) > 0.85
-    if tall < 5 or not alike:
-        return None
-    low, high = widths[: round(0.4 * tall)].max(), widths[-round(0.4 * tall) :].max()
-    if 0.4 <= wide / tall <= 1.05 and tall >= 8 and min(low, high) <= 0.45 * wide and max(low, high) >= 0.8 * wide:
-        # A shaft with a head: neither end is as wide as the head.
-        widest = float(np.flatnonzero(widths >= 0.8 * wide).mean()) / (tall - 1)
-        if 0.15 < widest < 0.85 and part[:, wide // 2].mean() > 0.85:
-            return "+" if low > high else "-"
-    if not 0.75 <= wide / tall <= 2.4:
-        return None
-    across, down = widths > 0.85 * wide, part.mean(axis=0) > 0.85
-    if fill < 0.6 and tall <= 0.85 * height and across.any() and down.any():
-        row, column = np.flatnonzero(across).mean() / (tall - 1), np.flatnonzero(down).mean() / (wide - 1)
-        if 0.35 < row < 0.65 and 0.35 < column < 0.65 and across.sum() <= 0.4 * tall and down.sum() <= 0.4 * wide:
-            return "+"
-    # A triangle: its rows grow evenly from a point to its base, each without a hole.
-    steps = np.arange(tall)
-    runs = np.array([np.flatnonzero(row)[-1] - np.flatnonzero(row)[0] + 1 for row in part])
-    if 0.4 <= fill <= 0.75 and (widths >= 0.9 * runs).all():
-        trend = float(np.corrcoef(steps, widths)[0, 1])
-        if abs(trend) > 0.93 and widths.min() <= 0.4 * wide:
-            return "+" if trend > 0 else "-"
-    return None

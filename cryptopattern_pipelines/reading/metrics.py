@@ -162,7 +162,8 @@ def is_nearly_known(base: str) -> bool:
 
 def name_of(label: str) -> str:
     """The name of a metric that isn't known: its label in small letters, other characters made underscores."""
-    return re.sub(r"[^a-z0-9]+", "_", label.lower()).strip("_")
+    words = re.sub(r"[^a-z0-9]+", " ", label.lower()).split()
+    return "_".join("oi" if word in ("ol", "o1", "01", "0l", "0i") else word for word in words)
 
 
 def is_possible(name: str, number: float) -> bool:
