@@ -28,6 +28,7 @@ _COLOURED = 50  # least difference of a bar's or line's channels; areas under th
 _THIN = 25  # least difference of a thin bar from its surroundings
 _LEAST_SIDE = 60  # pixels of the smallest picture in which bars can be told
 _LEAST_BARS = 8
+_THICKEST_LINE = 0.018  # of the plot's height, on average over a line's columns
 
 
 @dataclass(frozen=True)
@@ -216,7 +217,7 @@ def _long_share(picture: np.ndarray, plot: Box) -> float | None:
         long_mask, short_mask = _line_mask(part, 338, 10), _line_mask(part, 80, 175)
         least = 0.01  # bars have such colours, too, but are narrow
     long_end, short_end = _line_end(long_mask, least), _line_end(short_mask[:, ::-1], least)
-    if long_end is None or short_end is None:
+    if long_end is None or short_end is None or min(long_end, short_end) <= 0:
         return None
     return 100 * long_end / (long_end + short_end)
 
@@ -228,6 +229,9 @@ def _line_end(mask: np.ndarray, least: float) -> float | None:
     left, width, area = stats[:, 0], stats[:, 2], stats[:, 4]
     at_end = (left <= 0.03 * mask.shape[1]) & (width >= max(2, least * mask.shape[1])) & (area >= 6)
     at_end[0] = False
+    if least > 0:
+        # Bars and the areas under lines are thicker than lines: a line that lost its colour must not be one of them.
+        at_end &= area <= width * max(4, _THICKEST_LINE * len(mask))
     if not at_end.any():
         return None
     if least == 0:
