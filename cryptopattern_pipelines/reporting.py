@@ -78,7 +78,8 @@ def win_rates_table(rates: pd.DataFrame) -> Table:
 
 def print_reading(console: Console, reading: "Reading") -> None:
     """One picture's reading: its type and title, and what stands on it."""
-    console.print(f"[bold]{escape(str(reading.file))}[/]  {reading.image_type} ({reading.confidence:.2f})")
+    name = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in reading.file)
+    console.print(f"[bold]{escape(name)}[/]  {reading.image_type} ({reading.confidence:.2f})")
     for name in ("title", "symbol", "venue", "timeframe", "leverage", "current_price", "chart_time", "error"):
         value = getattr(reading, name)
         if value is not None:

@@ -46,16 +46,18 @@ def annotate(picture: np.ndarray, reading: Reading) -> np.ndarray:
 
 
 def write_annotated(reading: Reading, folder: Path) -> Path | None:
-    """Write the reading's file as an annotated PNG into a folder; its path, None where the file is no picture.
+    """Write the reading's file as an annotated PNG into a folder; its path, None where the file is no picture
+    or can't be opened.
 
     The name begins as the file's and ends with its hash, so that files of one name don't overwrite each other.
     """
     try:
         picture = load_picture(Path(reading.file))
-    except UnreadablePicture:
+    except (UnreadablePicture, OSError):
         return None
     folder.mkdir(parents=True, exist_ok=True)
-    target = folder / f"{Path(reading.file).stem}.{reading.sha256[:8]}.png"
+    stem = Path(reading.file).stem.encode(errors="surrogateescape")[:200].decode(errors="ignore")  # names end at 255
+    target = folder / f"{stem}.{reading.sha256[:8]}.png"
     target.write_bytes(_encoded(annotate(picture.pixels, reading), ".png"))
     return target
 

@@ -100,7 +100,7 @@ def parse_span(text: str) -> str | None:
     number, unit = re.sub("[lIiTt]", "1", match[1]), match[2]
     if number == "36" and unit == "d":
         number = "30"  # a slashed zero
-    if int(number) not in _USUAL[unit[0].lower()]:
+    if not number.isdecimal() or int(number) not in _USUAL[unit[0].lower()]:
         return None
     return f"{number}{unit}" if len(unit) == 1 else f"{number} {unit.lower()}"
 

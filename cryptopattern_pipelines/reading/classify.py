@@ -3,7 +3,8 @@
 What belongs here: lines of text and titles. What does not: what is drawn (`bars.py`, `heatmap.py`,
 `liquidation_map.py`), and what stands on buttons (`buttons.py`).
 
-A title counts where it is all that its line says: articles, menus and banners that speak of heatmaps do not.
+A title counts where it is all that its line says: articles, menus and banners that speak of heatmaps do not. One that
+stands in a list, in a talk or beside a larger heading counts only where its chart is found, too.
 """
 
 import difflib
@@ -52,6 +53,14 @@ _LABELS = re.compile(
     re.IGNORECASE,
 )
 
+
+_CLOCK = re.compile(r"\b(?:[01]?\d|2[0-3])[:-][0-5]\d\b")
+# What stands on a box that hides the page behind it.
+_BARRIER = re.compile(
+    r"\b(?:password|cookies|consent|captcha|verify(?:ing)? you|checking your browser|continue with (?:google|apple)"
+    r"|log ?in to|sign ?in to|create an account|upgrade to|unlock)\b",
+    re.IGNORECASE,
+)
 
 # Words of titles; one that is read with a letter or two wrong is set right before titles are looked for.
 _VOCABULARY = (
@@ -143,10 +152,47 @@ def classify(words: Sequence[Word]) -> Title | None:
     if not found:
         return _dashboard_by_labels(lines)
     best = max(found, key=lambda title: (title.strong, _said(title), title.box[3] - title.box[1] if title.box else 0))
+    if best.strong and not _stands_out(best, found, lines):
+        best = replace(best, strong=False, confidence=0.6, evidence="title, one line among others")
     symbol = best.symbol or _symbol_beside(best, lines)
     same = [other for other in found if other.image_type == best.image_type]
     venue = best.venue or next((other.venue for other in same if other.venue), None)
     return replace(best, symbol=symbol, venue=venue or _venue_beside(lines))
+
+
+def _stands_out(title: Title, found: Sequence[Title], lines: Sequence[TextLine]) -> bool:
+    """Whether a title heads its picture: pages of links, chats and articles name charts, too.
+
+    It does not where titles of other charts stand in one column with it, where a larger heading stands below it, where
+    five lines of words are as large as it, where four lines have a time of day as messages have, or where the page asks
+    for a login or for consent.
+    """
+    if title.box is None:
+        return True
+    left, top, _, bottom = title.box
+    height = bottom - top
+    for other in found:
+        if other.box is None or (other.image_type == title.image_type and other.symbol in (title.symbol, None)):
+            continue
+        beside = abs(other.box[0] - left) < height and not (other.box[1] < bottom and top < other.box[3])
+        if beside and _alike(other.box[3] - other.box[1], height):
+            return False
+    said = [(line, sum(_is_plain_word(word) for word in line.words)) for line in lines]
+    if any(line.top > bottom and count >= 3 and line.height > 1.25 * height for line, count in said):
+        return False
+    if sum(count >= 2 and _alike(line.height, height) for line, count in said if line.top != top) >= 5:
+        return False
+    if len({line.top // (2 * height) for line in lines if _CLOCK.search(line.text)}) >= 4:
+        return False
+    return not any(_BARRIER.search(line.text) for line, count in said if count)
+
+
+def _alike(height: float, other: float) -> bool:
+    return 0.8 < height / max(other, 1) < 1.25
+
+
+def _is_plain_word(word: Word) -> bool:
+    return word.confidence > 0.6 and re.fullmatch(r"[A-Za-z][a-z]+[,.:;!?]?", word.text) is not None
 
 
 def _said(title: Title) -> int:
@@ -358,8 +404,10 @@ def _dashboard_by_labels(lines: Sequence[TextLine]) -> Title | None:
     A page's top bar has them in one row, each with its value behind it, and a table's head in one row.
     """
     labels = [line for line in lines if _LABELS.match(line.text)]
-    rows = {round(line.top / max(8, 2 * line.height)) for line in labels}
-    if len({line.text.lower() for line in labels}) < 4 or len(rows) < 2:
+    if len({line.text.lower() for line in labels}) < 4:
+        return None
+    height = max(line.height for line in labels)
+    if max(line.top for line in labels) - min(line.top for line in labels) < 2 * height:
         return None
     title = Title("market_metrics_dashboard", 0.7, f"{len(labels)} labels of metrics", strong=False)
     return replace(title, symbol=_symbol_beside(title, lines))

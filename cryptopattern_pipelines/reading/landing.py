@@ -140,6 +140,8 @@ class Landing:
                     continue
                 if S_ISREG(stat.st_mode):
                     yield path, stat
+                else:
+                    self.unreadable.append(f"{path}: not a regular file, but a pipe, device or socket")
 
     def _learn(self, path: Path, stat: os.stat_result) -> tuple[str, int, str]:
         with path.open("rb") as file:
@@ -175,6 +177,9 @@ class Landing:
                 picture = load_picture(self.folder / file, self.max_bytes)
             except FileNotFoundError:
                 continue  # removed since the folder was listed
+            except OSError as error:
+                self.unreadable.append(f"{file}: {error.strerror}")
+                continue
             except UnreadablePicture as reason:
                 rejected.append(known | {"reason": str(reason)})
             else:

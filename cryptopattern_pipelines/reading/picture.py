@@ -9,6 +9,7 @@ import warnings
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
+from stat import S_ISREG
 
 import cv2
 import numpy as np
@@ -18,6 +19,7 @@ from cryptopattern_pipelines.reading.capture_time import exif_time
 
 MAX_BYTES = 16 * 1024 * 1024
 MAX_PIXELS = 25_000_000
+_MOST_SCANS = 100  # of a progressive JPEG: cameras and browsers write ten; each is decoded over the whole picture
 
 _FORMATS = {"PNG": "png", "JPEG": "jpeg", "MPO": "jpeg", "WEBP": "webp", "GIF": "gif", "BMP": "bmp"}
 # What Pillow's decoders raise on broken files, found by fuzzing them.
@@ -58,6 +60,10 @@ class TruncatedPicture(UnreadablePicture):
     """Begins as a picture but breaks off or can't be decoded."""
 
 
+class NotAFile(UnreadablePicture):
+    """A pipe, device, socket or folder: opening it may wait for ever, reading it may never end."""
+
+
 @dataclass(frozen=True)
 class Picture:
     """A decoded picture: `pixels` is RGB, uint8, height x width x 3; `format` is png, jpeg, webp, gif or bmp."""
@@ -86,15 +92,15 @@ def load_picture(
     time without an offset stood.
 
     Raises:
-        UnreadablePicture: one of its kinds: EmptyFile, FileTooLarge, NotAPicture, TooManyPixels, TruncatedPicture.
+        UnreadablePicture: one of its kinds: EmptyFile, FileTooLarge, NotAFile, NotAPicture, TooManyPixels,
+            TruncatedPicture.
         OSError: the file itself can't be opened.
     """
-    size = len(source) if isinstance(source, bytes) else source.stat().st_size
-    if size == 0:
+    data = source if isinstance(source, bytes) else file_bytes(source, max_bytes)
+    if not data:
         raise EmptyFile("the file is empty (0 bytes)")
-    if size > max_bytes:
-        raise FileTooLarge(too_large(size, max_bytes))
-    data = source if isinstance(source, bytes) else source.read_bytes()
+    if len(data) > max_bytes:
+        raise FileTooLarge(too_large(len(data), max_bytes))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -109,6 +115,8 @@ def load_picture(
         width, height = image.size
         if width * height > max_pixels:
             raise TooManyPixels(f"{width} x {height} pixels are more than the {max_pixels:,} that may be decoded")
+        if _FORMATS[image.format or ""] == "jpeg" and data.count(b"\xff\xda") > _MOST_SCANS:
+            raise TooManyPixels(f"decompression bomb: a JPEG of more than {_MOST_SCANS} scans")
         try:
             image.load()
             exif = image.getexif()
@@ -117,6 +125,22 @@ def load_picture(
         except (*_BROKEN, MemoryError, Image.DecompressionBombError) as error:
             raise TruncatedPicture(f"truncated or broken {image.format} picture: {error}") from None
     return Picture(pixels, _FORMATS[image.format or ""], time)
+
+
+def file_bytes(path: Path, max_bytes: int = MAX_BYTES) -> bytes:
+    """A file's bytes, if it is a file that holds no more than `max_bytes`.
+
+    Raises:
+        UnreadablePicture: FileTooLarge or NotAFile.
+        OSError: the file can't be opened.
+    """
+    stat = path.stat()
+    if not S_ISREG(stat.st_mode):
+        raise NotAFile("not a regular file: a pipe, device, socket or folder")
+    if stat.st_size > max_bytes:
+        raise FileTooLarge(too_large(stat.st_size, max_bytes))
+    with path.open("rb") as file:
+        return file.read(max_bytes + 1)
 
 
 def too_large(size: int, max_bytes: int = MAX_BYTES) -> str:
@@ -130,7 +154,7 @@ def _rgb(image: Image.Image) -> np.ndarray:
     if image.mode.startswith(("I", "F")):
         # 16-bit grey: Pillow's own conversion would cut at 255 instead of scaling.
         deep = np.asarray(image)
-        image = Image.fromarray((deep / 257 if deep.max() > 255 else deep).astype(np.uint8))
+        image = Image.fromarray((deep // 257 if deep.max() > 255 else deep).astype(np.uint8))
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
         image = _over_ground(image.convert("RGBA"))
     elif image.mode != "RGB":

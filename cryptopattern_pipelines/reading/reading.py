@@ -9,6 +9,7 @@ import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -27,9 +28,15 @@ from cryptopattern_pipelines.reading.heatmap import Heatmap, find_plot, read_hea
 from cryptopattern_pipelines.reading.histogram import read_histogram
 from cryptopattern_pipelines.reading.liquidation_map import read_map
 from cryptopattern_pipelines.reading.ocr import Engine, Word, default_engine
-from cryptopattern_pipelines.reading.picture import MAX_BYTES, UnreadablePicture, load_picture, too_large
+from cryptopattern_pipelines.reading.picture import (
+    MAX_BYTES,
+    FileTooLarge,
+    UnreadablePicture,
+    file_bytes,
+    load_picture,
+)
 from cryptopattern_pipelines.reading.text_page import text_page
-from cryptopattern_pipelines.reading.workers import map_isolated
+from cryptopattern_pipelines.reading.workers import attempt, map_isolated
 
 # Raised whenever the same picture may read differently: readings are kept by the picture's hash and this.
 READER_VERSION = "1"
@@ -37,9 +44,15 @@ READER_VERSION = "1"
 _MOST_PIXELS = 5_000_000  # larger pictures are read at a smaller scale
 _SMALL = 800_000  # pixels: pictures re-sent so small that their title may need enlarging further
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp")
+# Charts that draw bands on a price axis, but of something else than liquidations.
+_OTHER_BANDS = re.compile(
+    r"order\s?(?:book|flow)|limit\s?orders?|book\s?map|depth|liquidity|volume\s?profile|spectro|temperature",
+    re.IGNORECASE,
+)
 _LEAST_SIDE = 48  # pixels: no chart is smaller
 _SURE = 0.7  # confidence of a word under which a title is read again
 _A_CHART = 0.3  # share of the ink that is no text, over which something is drawn on a picture
+_MOST_STRETCHED = 25  # longer side by shorter: long pages reach 20, and beyond 32,767 pixels Tesseract gives up
 
 
 @dataclass(frozen=True)
@@ -123,14 +136,21 @@ def read_picture(data: bytes, file: str = "", *, engine: Engine | None = None, m
 def read_file(path: Path) -> Reading:
     """Read one file. One that can't be opened, or has too many bytes, becomes `unknown`, its `error` saying why."""
     try:
-        size = path.stat().st_size
-        if size <= MAX_BYTES:
-            return read_picture(path.read_bytes(), str(path))
-        with path.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        return read_picture(file_bytes(path), str(path))
+    except UnreadablePicture as error:
+        sha256 = _sha256_of(path) if isinstance(error, FileTooLarge) else ""
+        return Reading(str(path), sha256, confidence=1.0, evidence="not a readable picture", error=str(error))
     except OSError as error:
-        return Reading(str(path), "", evidence="not a readable file", error=f"{path}: {error.strerror or error}")
-    return Reading(str(path), sha256, confidence=1.0, evidence="not a readable picture", error=too_large(size))
+        return Reading(str(path), "", evidence="not a readable file", error=error.strerror or str(error))
+
+
+def _sha256_of(path: Path) -> str:
+    """The hash of a file's bytes, '' where it can't be opened (any more) or is no regular file."""
+    with suppress(OSError):
+        if path.is_file():
+            with path.open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+    return ""
 
 
 def read_paths(
@@ -139,27 +159,29 @@ def read_paths(
     """Read files, and folders of pictures at any depth, in their order, on all cores or on `processes` of them.
 
     A picture that crashes its reader, or takes longer than `seconds`, costs only itself: it becomes `unknown` with the
-    reason as its `error`.
+    reason as its `error`. So does what has a picture's name but can't be opened, and a folder that can't be listed.
     """
     files = list(_files(Path(path) for path in paths))
     if len(files) == 1:
-        yield read_file(files[0])
-        return
-    outcomes = map_isolated(read_file, files, processes or _cores(), seconds)
+        outcomes = iter([attempt(read_file, files[0])])  # a process of its own would cost more than the reading
+    else:
+        outcomes = map_isolated(read_file, files, processes or _cores(), seconds)
     for file, outcome in zip(files, outcomes, strict=True):
         yield (
             outcome
             if isinstance(outcome, Reading)
-            else Reading(
-                str(file), hashlib.sha256(file.read_bytes()).hexdigest(), evidence="not read", error=outcome.reason
-            )
+            else Reading(str(file), _sha256_of(file), evidence="not read", error=outcome.reason)
         )
 
 
 def _files(paths: Iterable[Path]) -> Iterator[Path]:
     for path in paths:
         if path.is_dir():
-            yield from sorted(file for file in path.rglob("*") if file.suffix.lower() in _SUFFIXES and file.is_file())
+            found: list[Path] = []
+            refused: list[OSError] = []
+            for root, _, names in os.walk(path, onerror=refused.append):
+                found += (Path(root, name) for name in names if Path(name).suffix.lower() in _SUFFIXES)
+            yield from sorted([*found, *(Path(error.filename) for error in refused)])
         else:
             yield path
 
@@ -173,6 +195,8 @@ def read_pixels(picture: np.ndarray, engine: Engine) -> Reading:
     height, width = picture.shape[:2]
     if min(height, width) < _LEAST_SIDE:
         return Reading("", "", confidence=1.0, evidence="too small", error=f"{width} x {height} pixels hold no chart")
+    if max(height, width) > _MOST_STRETCHED * min(height, width):
+        return Reading("", "", confidence=1.0, evidence="a strip", error=f"{width} x {height} pixels hold no chart")
     scale = (_MOST_PIXELS / (height * width)) ** 0.5
     if scale < 1:
         smaller = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
@@ -246,6 +270,7 @@ def to_dict(reading: Reading, *, words: bool = False) -> dict[str, Any]:
             "current_price",
         )
     }  # fmt: skip
+    row["file"] = os.fsencode(reading.file).decode(errors="backslashreplace")  # names need not be UTF-8, JSON must
     row["chart_time"] = reading.chart_time.isoformat() if reading.chart_time else None
     shares = ("symbol", "long_pct", "short_pct", "arrows", "method", "confidence")
     row["readings"] = [{name: getattr(share, name) for name in shares} for share in reading.readings]
@@ -330,15 +355,20 @@ def _histogram(picture: np.ndarray, title: Title, words: Sequence[Word], engine:
     if plural and title.symbol is None:
         return _reading(title, words, error="the title is of a chart of many symbols, but its bars could not be found")
     chart = read_histogram(picture, words, engine)
+<<<<<<< HEAD
     if chart.reading is not None and title.symbol is None and chart.reading.method in ("bar", "area"):
         return _reading(title, words, current_price=chart.current_price, error="no symbol, and no shares in words")
+=======
+    if not title.strong and chart.reading is None:
+        return _unknown(words, "a title that says Liquidation Distribution, but no chart under it")
+>>>>>>> h-negatives
     readings = () if chart.reading is None else (replace(chart.reading, symbol=title.symbol),)
     return _reading(title, words, readings=readings, current_price=chart.current_price, error=chart.error)
 
 
 def _map(picture: np.ndarray, title: Title, words: Sequence[Word], engine: Engine) -> Reading:
     chart = read_map(picture, words, engine)
-    if not title.strong and not (chart.levels and any("umulat" in word.text for word in words)):
+    if not title.strong and not _has_legend_of_a_map(words):
         return _unknown(words, "a title that says Liquidation Map, but no map under it")
     readings: tuple[ShareReading, ...] = ()
     if chart.long_share is not None:
@@ -401,7 +431,8 @@ _read_as = {
 def _untitled(picture: np.ndarray, plot: Box, palette: str, words: Sequence[Word], engine: Engine) -> Reading:
     """A picture without a title that can be read: a heatmap if it has bands on a price axis and looks like none else.
 
-    viridis is a safe sign of one; other palettes need the legend's words.
+    Other things are drawn in bands, too: a market must be named above them, or the legend's words or the colour scale's
+    sum of money be there, and for palettes other than viridis the legend's words.
     """
     share = plot.width * plot.height / picture[..., 0].size
     if share < 0.1 or (palette != "viridis" and not _speaks_of_leverage(words)):
@@ -411,6 +442,10 @@ def _untitled(picture: np.ndarray, plot: Box, palette: str, words: Sequence[Word
         return _unknown(words, "no title of a chart that is read")
     above = [line for line in text_lines(words) if line.bottom < plot.top + 0.1 * plot.height]
     named = [(line.height, line, market) for line in above if (market := _market_at_start(line.text))]
+    if any(_OTHER_BANDS.search(line.text) for line in above):
+        return _unknown(words, "bands of something else than liquidations")
+    if not named and not _speaks_of_leverage(words) and chart.colour_bar_max is None:
+        return _unknown(words, "bands that nothing calls liquidations")
     title = Title("price_chart_heatmap", 0.7, f"bands in {palette} on a price axis, no title", strong=False)
     if named:
         _, line, (symbol, venue, text) = max(named, key=lambda name: name[0])
@@ -425,6 +460,11 @@ def _market_at_start(text: str) -> tuple[str, str | None, str] | None:
     match = re.match(r"((?:[A-Z][A-Za-z]+\s)?[A-Z0-9]{2,12}/?USDT?)\b", text)
     market = market_of(match[1]) if match else None
     return (*market, match[1]) if match and market else None
+
+
+def _has_legend_of_a_map(words: Sequence[Word]) -> bool:
+    text = " ".join(word.text for word in words)
+    return re.search(r"Cumulat\w+ (?:Long|Short) Liq|Current Price ?[:.]? ?\d", text, re.IGNORECASE) is not None
 
 
 def _speaks_of_leverage(words: Sequence[Word]) -> bool:

@@ -5,6 +5,7 @@ What belongs here: handing out items, time limits, starting a process anew. What
 
 import multiprocessing
 import time
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from multiprocessing.process import BaseProcess
 from typing import Generic, TypeVar
 
 import cv2
+
+_START_SECONDS = 60.0  # allowed to a process until it takes its first item
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -30,7 +33,18 @@ class _Worker(Generic[Item, Result]):
     process: BaseProcess
     connection: Connection
     index: int | None = None
-    started: float = 0.0
+    ready: bool = False  # has begun to take items: a start on a busy machine may take longer than an item
+    deadline: float = 0.0
+
+
+def attempt(function: Callable[[Item], Result], item: Item) -> Result | Failure:
+    """`function` of an item; an exception becomes a Failure, its traceback going to stderr."""
+    try:
+        return function(item)
+    except Exception as error:  # noqa: BLE001 (whatever one item raises must not cost the others)
+        traceback.print_exc()
+        told = " ".join(str(error).split())
+        return Failure(f"the reader failed ({type(error).__name__}{': ' if told else ''}{told[:300]})")
 
 
 def map_isolated(
@@ -39,42 +53,51 @@ def map_isolated(
     """`function` of each item, in their order, computed in up to `processes` processes at once.
 
     The processes are spawned, so `function` must be importable, and items and results must be picklable. An item whose
-    process dies, or that takes longer than `seconds`, becomes a Failure; the others go on in a fresh process.
+    process dies, or that takes longer than `seconds`, becomes a Failure, and the others go on in a fresh process; so
+    does one that raises, without a fresh process. The time that a process needs to start isn't counted.
     """
     done: dict[int, Result | Failure] = {}
     waiting = iter(range(len(items)))
     workers = [_start(function) for _ in range(max(1, min(processes, len(items))))] if items else []
     try:
         for worker in workers:
-            _hand_out(worker, waiting, items)
+            _hand_out(worker, waiting, items, seconds)
         for index in range(len(items)):
             while index not in done:
                 busy = [worker for worker in workers if worker.index is not None]
-                first = min(worker.started for worker in busy) + seconds
+                first = min(worker.deadline for worker in busy)
                 ready = wait([worker.connection for worker in busy], timeout=max(0.0, first - time.monotonic()))
                 for place, worker in enumerate(workers):
-                    if worker.index is None:
+                    came = _what_came(worker, worker.connection in ready, seconds)
+                    if worker.index is None or not came:
                         continue
-                    if worker.connection in ready:
-                        outcome: Result | Failure
-                        try:
-                            outcome = worker.connection.recv()
-                        except (EOFError, OSError):
-                            worker.process.join()
-                            outcome = Failure(f"the reader crashed (exit code {worker.process.exitcode})")
-                    elif time.monotonic() - worker.started >= seconds:
-                        outcome = Failure(f"reading took longer than {seconds:g} s")
-                    else:
-                        continue
-                    done[worker.index] = outcome
-                    if isinstance(outcome, Failure):
+                    done[worker.index] = came[0]
+                    if worker.connection.closed:
                         _stop(worker)
                         workers[place] = _start(function)
-                    _hand_out(workers[place], waiting, items)
+                    _hand_out(workers[place], waiting, items, seconds)
             yield done.pop(index)
     finally:
         for worker in workers:
             _stop(worker)
+
+
+def _what_came(worker: "_Worker[Item, Result]", answered: bool, seconds: float) -> tuple[()] | tuple[Result | Failure]:
+    """What came of a worker's item, if anything did yet; after a crash or a hang its connection is closed."""
+    if answered:
+        try:
+            outcome = worker.connection.recv()
+        except (EOFError, OSError):
+            worker.process.join()
+            worker.connection.close()
+            return (Failure(f"the reader crashed (exit code {worker.process.exitcode})"),)
+        if worker.ready:
+            return (outcome,)
+        worker.ready, worker.deadline = True, time.monotonic() + seconds
+    elif worker.index is not None and time.monotonic() >= worker.deadline:
+        worker.connection.close()
+        return (Failure(f"reading took longer than {seconds:g} s"),)
+    return ()
 
 
 def _start(function: Callable[[Item], Result]) -> "_Worker[Item, Result]":
@@ -86,9 +109,9 @@ def _start(function: Callable[[Item], Result]) -> "_Worker[Item, Result]":
     return _Worker(process, ours)
 
 
-def _hand_out(worker: "_Worker[Item, Result]", waiting: Iterator[int], items: Sequence[Item]) -> None:
+def _hand_out(worker: "_Worker[Item, Result]", waiting: Iterator[int], items: Sequence[Item], seconds: float) -> None:
     worker.index = next(waiting, None)
-    worker.started = time.monotonic()
+    worker.deadline = time.monotonic() + seconds + (0 if worker.ready else _START_SECONDS)
     if worker.index is not None:
         with suppress(OSError):  # it died already: its closed connection tells so when it is waited for
             worker.connection.send(items[worker.index])
@@ -105,9 +128,10 @@ def _stop(worker: "_Worker[Item, Result]") -> None:
 
 def _serve(function: Callable[[Item], Result], connection: Connection) -> None:
     cv2.setNumThreads(1)  # the processes are as many as the cores already
+    connection.send(None)  # ready
     while True:
         try:
             item = connection.recv()
         except EOFError:
             return
-        connection.send(function(item))
+        connection.send(attempt(function, item))

@@ -49,7 +49,7 @@ def test_of_buttons_that_are_all_alike_none_counts() -> None:
     ("text", "span"),
     [("24h", "24h"), ("1 week", "1 week"), ("12 hour v", "12 hour"), ("lweekv", "1 week"), ("th", "1h"),
      ("2 WEEK", "2 week"), ("30d", "30d"),
-     ("24h Volume", None), ("10M", None), ("43h", None), ("0d", None), ("", None), ("Log In", None)],
+     ("24h Volume", None), ("10M", None), ("43h", None), ("Lh", None), ("0d", None), ("", None), ("Log In", None)],
 )  # fmt: skip
 def test_spans(text: str, span: str | None) -> None:
     assert parse_span(text) == span

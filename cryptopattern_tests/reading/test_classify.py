@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -90,6 +91,32 @@ def test_a_menu_that_names_a_heatmap_is_no_strong_title() -> None:
     assert not title.strong
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ("Popular pages", "ADA Liquidation Heatmap", "BTC Liquidation Map", "OP Liquidation Heatmap"),
+        ("BTC Liquidation Heatmap", "Email", "Password", "Forgot it?"),
+        ("Ann 12:01", "BTC Liquidation Map", "Ben 12:03", "looks bad 12:04", "Ann 12:09", "yes 12:10"),
+        ("BTC Liquidation Map", "some words here", "more of them", "and then more", "which go on", "up to here"),
+    ],
+    ids=["links", "login", "chat", "text"],
+)
+def test_a_title_among_others_or_in_a_talk_is_not_strong(lines: tuple[str, ...]) -> None:
+    title = classify(words_of(*lines))
+    assert title is None or not title.strong
+
+
+def test_a_title_above_a_larger_heading_is_a_browsers_tab() -> None:
+    tab = words_of("BTC Liquidation Heatmap")
+    heading = [word.moved(0, 200) for word in words_of("Checking your browser", height=40)]
+    assert not (classify([*tab, *(replace(word, line=9) for word in heading)]) or title_of("BTC")).strong
+
+
+def test_a_title_above_its_legend_stays_strong() -> None:
+    assert title_of("BTC Liquidation Map", "1 day    7 day", "10x    25x    50x", "Current Price: 104,230").strong
+    assert title_of("BTC Liquidation Heatmap", "12 hour    24 hour", "10:00    11:00    12:00    13:00").strong
+
+
 def test_a_title_may_go_on_below() -> None:
     title = title_of("Longs and shorts", "GMXUSDT Liquidation Distribution - All", "Leverage")
     assert (title.image_type, title.symbol) == ("liquidation_distribution_all", "GMX")
@@ -103,7 +130,10 @@ def test_the_pair_may_stand_under_the_title() -> None:
 def test_a_dashboard_is_known_by_its_labels_unless_they_stand_in_one_row() -> None:
     tiles = ("Price    24h Volume    Open Interest", "$1.20    $5M    $9M", "Funding Rate    Long/Short Ratio")
     assert title_of(*tiles).image_type == "market_metrics_dashboard"
-    assert classify(words_of("Price    24h Volume    Open Interest    Funding Rate    Market Cap")) is None
+    header = words_of("Price    24h Volume    Open Interest    Funding Rate    Market Cap")
+    assert classify(header) is None
+    uneven = [replace(word, top=76, height=14 if word.text == "Funding" else 10) for word in header]
+    assert classify(uneven) is None
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from cryptopattern_pipelines.reading.landing import Landing, with_rows_of_removed_files
+from cryptopattern_pipelines.reading.picture import load_picture
 
 START = datetime(2024, 8, 5, tzinfo=UTC)
 END = datetime(2024, 8, 6, tzinfo=UTC)
@@ -127,3 +128,18 @@ def test_rows_of_files_taken_out_of_the_folder_stay(landing: Landing) -> None:
     examined = landing.examine(START, END)
     rows = with_rows_of_removed_files(kept, examined.pictures, examined.present)
     assert sorted(rows["file"]) == ["2024-08-05 10.00.00.png", "2024-08-05 11.00.00.png"]
+
+
+def test_what_cannot_be_opened_is_told_and_costs_no_other(landing: Landing, monkeypatch: pytest.MonkeyPatch) -> None:
+    os.mkfifo(landing.folder / "2024-08-05 10.00.00.png")
+    for hour in (11, 12):
+        picture(landing.folder / f"2024-08-05 {hour}.00.00.png", hour)
+
+    def locked(file: Path, *args: Any, **more: Any) -> Any:
+        if " 11." in file.name:
+            raise PermissionError(13, "Permission denied")
+        return load_picture(file, *args, **more)
+
+    monkeypatch.setattr("cryptopattern_pipelines.reading.landing.load_picture", locked)
+    assert landing.examine(START, END).pictures["file"].tolist() == ["2024-08-05 12.00.00.png"]
+    assert [("regular" in told, "denied" in told) for told in landing.unreadable] == [(True, False), (False, True)]

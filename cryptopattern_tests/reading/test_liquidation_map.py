@@ -65,6 +65,13 @@ def test_without_lines_there_is_no_share() -> None:
     assert read_map(drawn(0, 0, lines=False), [], default_engine()).long_share is None
 
 
+def test_red_and_green_bars_are_no_lines() -> None:
+    page = drawn(0, 0, lines=False)
+    page[BASE - 200 : BASE, LEFT : LEFT + 60] = (238, 102, 102)
+    page[BASE - 100 : BASE, RIGHT - 60 : RIGHT] = (59, 162, 114)
+    assert read_map(page, [], default_engine()).long_share is None
+
+
 def test_a_page_without_bars_says_so() -> None:
     read = read_map(np.full((600, 900, 3), 240, np.uint8), [], default_engine())
     assert read.levels == ()

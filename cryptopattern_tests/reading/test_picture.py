@@ -1,5 +1,7 @@
 import contextlib
 import io
+import os
+import resource
 import struct
 import zlib
 from pathlib import Path
@@ -113,3 +115,59 @@ def test_of_an_animation_the_first_frame_counts() -> None:
     frames = [Image.new("RGB", (30, 30), colour) for colour in ((255, 0, 0), (0, 255, 0), (0, 0, 255))]
     data = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
     assert tuple(load_picture(data).pixels[15, 15]) == (255, 0, 0)
+
+
+def test_pipes_and_folders_are_refused_without_being_opened(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "folder.png").mkdir()
+    for name in ("pipe.png", "folder.png"):
+        with pytest.raises(pictures.NotAFile):
+            load_picture(tmp_path / name)
+
+
+def png_chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+@pytest.mark.parametrize("kind", [b"zTXt", b"iTXt", b"iCCP"])
+def test_a_bomb_in_a_chunk_of_text_costs_little(kind: bytes) -> None:
+    bomb = zlib.compress(bytes(80_000_000), 9)
+    body = b"k\0\1\0en\0k\0" + bomb if kind == b"iTXt" else b"k\0\0" + bomb
+    data = encoded(two_halves())
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with contextlib.suppress(pictures.UnreadablePicture):
+        assert load_picture(data[:33] + png_chunk(kind, body) + data[33:]).pixels.shape == (20, 40, 3)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 40_000
+
+
+def test_a_jpeg_of_many_scans_is_refused() -> None:
+    data = encoded(two_halves(), "JPEG", progressive=True)
+    last = data.rindex(b"\xff\xda")
+    with pytest.raises(pictures.TooManyPixels, match="scans"):
+        load_picture(data[:last] + data[last:-2] * 200 + data[-2:])
+
+
+@pytest.mark.parametrize("turn", range(1, 9))
+def test_every_exif_rotation_is_undone(turn: int) -> None:
+    page = np.zeros((24, 40, 3), np.uint8)
+    page[:12, :20], page[12:, 20:] = (255, 0, 0), (0, 0, 255)
+    turned = {
+        1: page, 2: page[:, ::-1], 3: page[::-1, ::-1], 4: page[::-1], 5: page.transpose(1, 0, 2),
+        6: np.rot90(page), 7: np.rot90(page, 2).transpose(1, 0, 2), 8: np.rot90(page, 3),
+    }[turn]  # fmt: skip
+    exif = Image.Exif()
+    exif[0x0112] = turn
+    data = encoded(Image.fromarray(np.ascontiguousarray(turned)), "PNG", exif=exif)
+    assert np.array_equal(load_picture(data).pixels, page)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA", "CMYK", "I;16"])
+def test_every_mode_keeps_light_and_dark(mode: str) -> None:
+    page = np.full((20, 40), 20, np.uint8)
+    page[:, 20:] = 240
+    image = Image.fromarray(page)
+    image = Image.fromarray(page.astype(np.uint16) * 257) if mode == "I;16" else image.convert("RGB").convert(mode)
+    pixels = load_picture(encoded(image, "JPEG" if mode == "CMYK" else "PNG")).pixels.astype(int)
+    assert pixels.shape == (20, 40, 3)
+    assert pixels[:, :15].mean() < 50
+    assert pixels[:, 25:].mean() > 205

@@ -1,5 +1,6 @@
 import hashlib
 import json
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -141,6 +142,40 @@ def test_folders_are_read_in_order_and_bad_files_cost_only_themselves(tmp_path: 
     assert [Path(reading.file).name for reading in readings] == ["a.png", "c.PNG", "gone.png"]
     assert [reading.error is None for reading in readings] == [False, True, False]
     assert len(readings[1].readings) == len(ROWS)
+
+
+def test_pipes_links_to_nothing_and_strange_names_are_rows_that_say_why(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a pipe.png")
+    (tmp_path / "b link.png").symlink_to(tmp_path / "gone")
+    (tmp_path / "c folder.png").mkdir()
+    (tmp_path / "d\nnew line.png").write_bytes(b"x")
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/e\xff.png")).write_bytes(b"x")
+    readings = list(read_paths([tmp_path], processes=1))
+    assert len(readings) == 4
+    assert all(reading.image_type == "unknown" for reading in readings)
+    assert all(reading.error and "\n" not in reading.error for reading in readings)
+    lines = [to_json(reading).encode() for reading in readings]
+    assert all(b"\n" not in line for line in lines)
+    assert json.loads(lines[3])["file"].endswith("e\\xff.png")
+    assert write_annotated(readings[0], tmp_path / "drawn") is None
+
+
+def test_one_file_that_its_reader_fails_on_is_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "a.png"
+    file.write_bytes(png(drawn.distribution(ROWS)))
+
+    def fail(*_: object, **__: object) -> Reading:
+        raise RuntimeError("two\nlines")
+
+    monkeypatch.setattr("cryptopattern_pipelines.reading.reading.read_picture", fail)
+    [reading] = read_paths([file])
+    assert (reading.image_type, len(reading.sha256)) == ("unknown", 64)
+    assert reading.error == "the reader failed (RuntimeError: two lines)"
+
+
+def test_a_strip_holds_no_chart() -> None:
+    reading = read_pixels(np.zeros((60, 4000, 3), np.uint8), default_engine())
+    assert (reading.image_type, reading.error) == ("unknown", "4000 x 60 pixels hold no chart")
 
 
 def test_what_was_read_is_drawn_onto_the_picture(tmp_path: Path) -> None:
