@@ -17,13 +17,12 @@ from typing import Any
 import cv2
 import numpy as np
 
-from cryptopattern_pipelines.reading.axes import Box
 from cryptopattern_pipelines.reading.bars import BarTable, find_bars
 from cryptopattern_pipelines.reading.buttons import read_header
 from cryptopattern_pipelines.reading.classify import Title, classify, market_of, symbol_near, text_lines
 from cryptopattern_pipelines.reading.dashboard import read_dashboard
 from cryptopattern_pipelines.reading.distribution import ShareReading, read_distribution
-from cryptopattern_pipelines.reading.heatmap import Heatmap, find_plot, read_heatmap
+from cryptopattern_pipelines.reading.heatmap import Heatmap, Plot, find_plot, read_heatmap
 from cryptopattern_pipelines.reading.histogram import read_histogram
 from cryptopattern_pipelines.reading.liquidation_map import read_map
 from cryptopattern_pipelines.reading.ocr import Engine, Word, default_engine
@@ -196,7 +195,7 @@ def _read(picture: np.ndarray, engine: Engine) -> Reading:
             return _unknown(words, "no title of a chart that is read")
         title = classify(_words_at_top(picture, engine))
         if title is None:
-            return _untitled(picture, plot.box, plot.palette, words, engine)
+            return _untitled(picture, plot, words, engine)
     header = read_header(picture, title, words, engine)
     symbol = title.symbol or header.symbol or symbol_near(picture, title, engine)
     title = replace(
@@ -349,25 +348,26 @@ _read_as = {
 }
 
 
-def _untitled(picture: np.ndarray, plot: Box, palette: str, words: Sequence[Word], engine: Engine) -> Reading:
+def _untitled(picture: np.ndarray, plot: Plot, words: Sequence[Word], engine: Engine) -> Reading:
     """A picture without a title that can be read: a heatmap if it has bands on a price axis and looks like none else.
 
     viridis is a safe sign of one; other palettes need the legend's words.
     """
-    share = plot.width * plot.height / picture[..., 0].size
+    box, palette = plot.box, plot.palette.name
+    share = box.width * box.height / picture[..., 0].size
     if share < 0.1 or (palette != "viridis" and not _speaks_of_leverage(words)):
         return _unknown(words, "no title of a chart that is read")
-    chart = read_heatmap(picture, words, engine)
+    chart = read_heatmap(picture, words, engine, plot)
     if len(chart.levels) < 5:
         return _unknown(words, "no title of a chart that is read")
-    above = [line for line in text_lines(words) if line.bottom < plot.top + 0.1 * plot.height]
+    above = [line for line in text_lines(words) if line.bottom < box.top + 0.1 * box.height]
     named = [(line.height, line, market) for line in above if (market := _market_at_start(line.text))]
     title = Title("price_chart_heatmap", 0.7, f"bands in {palette} on a price axis, no title", strong=False)
     if named:
         _, line, (symbol, venue, text) = max(named, key=lambda name: name[0])
-        box = (line.left, line.top, line.right, line.bottom)
-        header = read_header(picture, replace(title, box=box), words, engine)
-        title = replace(title, title=text, symbol=symbol, venue=venue, timeframe=header.timeframe, box=box)
+        at = (line.left, line.top, line.right, line.bottom)
+        header = read_header(picture, replace(title, box=at), words, engine)
+        title = replace(title, title=text, symbol=symbol, venue=venue, timeframe=header.timeframe, box=at)
     return _heatmap_reading(title, words, chart)
 
 
