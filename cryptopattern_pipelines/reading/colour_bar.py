@@ -43,7 +43,7 @@ def find_colour_bar(picture: np.ndarray) -> ColourBar | None:
 
 
 def _longest(picture: np.ndarray, upright: bool) -> ColourBar | None:
-    pixels: np.ndarray = picture if upright else np.ascontiguousarray(picture[:, ::-1].transpose(1, 0, 2))
+    pixels = picture if upright else _turned(picture)
     length = pixels.shape[0]
     step = max(4, length // 80)
     if length < 2 * _LEAST_LENGTH or pixels.shape[1] < 8:
@@ -51,13 +51,16 @@ def _longest(picture: np.ndarray, upright: bool) -> ColourBar | None:
     changes = _sum(cv2.absdiff(pixels[step:], pixels[:-step]))[:, 1:]
     level = _sum(cv2.absdiff(pixels[:, 1:], pixels[:, :-1]))[:-step] <= 18
     mask = ((changes >= 6) & (changes <= 150) & level).astype(np.uint8)
-    mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((_LEAST_LENGTH // 2, 3), np.uint8))
-    count, _, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=4)
+    long = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((_LEAST_LENGTH // 2, 3), np.uint8))
+    count, _, stats, _ = cv2.connectedComponentsWithStats(long, connectivity=4)
     for left, top, width, height, area in sorted(stats[1:count].tolist(), key=lambda row: -row[3]):
         if height < max(_LEAST_LENGTH - step, 4 * width) or area < 0.6 * width * height:
             continue
-        first, last = _extent(pixels[:, left + 1 : left + 1 + width], top + step, top + height)
-        stops = _stops(np.median(pixels[first:last, left + 1 + width // 4 : left + 1 + width - width // 4], axis=1))
+        inner = slice(left + 1 + width // 4, left + 1 + width - width // 4)
+        rows = np.median(pixels[:, inner], axis=1)
+        first, last = _extent(rows, top + step, top + height)
+        first, last = _without_page(rows, pixels[:, max(0, left - 4)].astype(np.float32), first, last)
+        stops = _stops(rows[first:last])
         if stops is None:
             continue
         right, end = left + width + 1, picture.shape[1]
@@ -66,13 +69,15 @@ def _longest(picture: np.ndarray, upright: bool) -> ColourBar | None:
     return None
 
 
-def _extent(strip: np.ndarray, first: int, last: int) -> tuple[int, int]:
+def _turned(picture: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(picture[:, ::-1].transpose(1, 0, 2))
+
+
+def _extent(rows: np.ndarray, first: int, last: int) -> tuple[int, int]:
     """First row and first row after the gradient of which the rows from `first` to `last` are a part.
 
-    It goes on as far as rows have one colour and no jump parts them; ends of one colour are the page.
+    It goes on as far as no jump parts two rows; ends of one colour are the page. `rows` are colours, n x 3.
     """
-    width = strip.shape[1]
-    rows = np.median(strip[:, width // 4 : max(1, width - width // 4)], axis=1).astype(np.int16)
     jumps = np.flatnonzero(np.abs(np.diff(rows, axis=0)).sum(axis=1) > _LARGEST_JUMP)
     before, after = jumps[jumps < first], jumps[jumps >= last - 1]
     start, end = (int(before[-1]) + 1 if before.size else 0), (int(after[0]) + 1 if after.size else len(rows))
@@ -85,9 +90,20 @@ def _extent(strip: np.ndarray, first: int, last: int) -> tuple[int, int]:
     return start + int(top.argmax()), end - int(bottom[::-1].argmax())
 
 
+def _without_page(rows: np.ndarray, page: np.ndarray, first: int, last: int) -> tuple[int, int]:
+    """The same without the rows at both ends in which the bar's colour blends with that of the page beside it."""
+    apart = np.abs(rows - page).sum(axis=1)
+    reach = max(3, (last - first) // 24)
+    if last - first < 4 * reach:
+        return first, last
+    ends = apart[first : first + reach], apart[last - reach : last]
+    blended = [end < 0.75 * end[inner] for end, inner in zip(ends, (-1, 0), strict=True)]
+    return first + int(blended[0].sum()) + 1, last - int(blended[1].sum()) - 1
+
+
 def _stops(rows: np.ndarray) -> np.ndarray | None:
     """Colours from the last row to the first, evenly chosen; None where they don't run evenly through a palette."""
-    if len(rows) < _LEAST_LENGTH:
+    if len(rows) < _LEAST_LENGTH - 6:
         return None
     place = np.linspace(len(rows) - 1, 0, _STOPS)
     stops = np.stack([np.interp(place, np.arange(len(rows)), rows[:, i]) for i in range(3)], axis=1)

@@ -75,6 +75,7 @@ _LEAST_SIDE = 60  # pixels of the smallest picture or plot in which bands can be
 _LEAST_LABELS = 3
 _NARROWEST_STRIP = 16  # pixels beside the plot in which labels can stand
 _LEAST_STRENGTH = 0.03
+_PASSED = 0.35  # of a row's pixels may be weaker than the band that stands in it
 _NOISE = 0.011  # of a row's strength: two places on the palette
 
 
@@ -153,18 +154,18 @@ def _right_strip(box: Box, share: float) -> Box:
 
 
 def _plot_rows(picture: np.ndarray, box: Box, palette: Palette) -> tuple[int, int]:
-    """First row and first row after the plot: as far as most of a row has the palette's colours and not the page's.
+    """First row and first row after the plot: as far as a part of each row has the palette's colours, not the page's.
 
-    Rows that look like the page beside the plot are the page, unless the plot's ground has the same colour.
+    Pixels that look like the page beside the plot are the page, unless the plot's ground has the same colour.
     """
     every = max(1, box.width // 160)
     part = picture[:, box.left : box.right - 2 : every]
-    on = _closed((palette.places(part) != OFF).mean(axis=1) >= 0.5, max(2, round(0.03 * box.height)))
+    own = palette.places(part) != OFF
     beside = picture[box.top : box.bottom, box.right + 2 : box.right + 2 + max(4, box.width // 50)].reshape(-1, 3)
     page = np.median(beside, axis=0) if len(beside) else None
     if page is not None and not _is_ground(page, palette):
-        apart = np.abs(page - palette.ground).max() / 2
-        on &= np.median(np.abs(part - page.astype(np.float32)).max(axis=2), axis=1) >= apart
+        own &= np.abs(part - page.astype(np.float32)).max(axis=2) >= np.abs(page - palette.ground).max() / 2
+    on = _closed(own.mean(axis=1) >= 0.25, max(3, round(0.015 * len(picture))))
     on[box.top : box.bottom] = True
     above = np.flatnonzero(~on[: box.top])
     below = np.flatnonzero(~on[box.bottom :])
@@ -198,12 +199,61 @@ def _closed(mask: np.ndarray, gap: int) -> np.ndarray:
     return cv2.morphologyEx(column, cv2.MORPH_CLOSE, np.ones((gap + 1, 1), np.uint8))[gap:-gap, 0] > 0
 
 
-def _row_strength(picture: np.ndarray, plot: Plot, box: Box) -> np.ndarray:
-    """For each row of a box the middle place on the palette, 0 to 1, of its pixels that are on it; 0 where few are."""
-    places = plot.palette.places(box.of(picture), strict=False)
-    on = places != OFF
-    middle = np.ma.median(np.ma.masked_array(places, ~on), axis=1).filled(0) / STEPS
-    return np.where(on.mean(axis=1) >= 0.4, middle, 0.0)
+def _row_strength(picture: np.ndarray, plot: Plot) -> np.ndarray:
+    """How strong the band is that stands at the right edge in each row of the plot, as a place on the palette, 0 to 1.
+
+    It is the place that all but a third of a row's pixels pass: a dashed line is none. Where a pop-up lies over the
+    edge, what stands at the pop-up's left counts.
+    """
+    box, strip = plot.box, _right_strip(plot.box, 0.02)
+    strength = _strength_in(picture, plot.palette, strip)
+    over = _popup(picture, box)
+    if over is not None:
+        left = max(box.left, over.left - strip.width - 3)
+        rows = slice(over.top - box.top, over.bottom - box.top)
+        strength[rows] = _strength_in(picture, plot.palette, Box(left, over.top, over.left - 3, over.bottom))
+    return strength
+
+
+def _strength_in(picture: np.ndarray, palette: Palette, strip: Box) -> np.ndarray:
+    places = np.sort(palette.places(strip.of(picture), strict=False), axis=1)  # OFF comes last
+    on = (places != OFF).sum(axis=1)
+    at = places[np.arange(len(places)), np.maximum(0, (_PASSED * on).astype(int))] / STEPS
+    return np.where(on >= 0.4 * places.shape[1], at, 0.0)
+
+
+def _popup(picture: np.ndarray, box: Box) -> Box | None:
+    """The part of the plot under a pop-up that lies over its right edge: there the edge isn't seen."""
+    if box.right + 4 > picture.shape[1] or box.width < _LEAST_SIDE:
+        return None
+    rows = picture[box.top : box.bottom].astype(np.int16)
+    inside, outside = rows[:, box.right - 5], rows[:, box.right + 3]
+    page = np.median(outside, axis=0)
+    covered = (np.abs(inside - outside).max(axis=1) <= 6) & (np.abs(outside - page).max(axis=1) > 6)
+    if np.abs(np.median(inside, axis=0) - page).max() > 20:  # the page's colour is none of the plot's
+        covered |= (np.abs(inside - page).max(axis=1) <= 6) & (np.abs(outside - page).max(axis=1) <= 6)
+    run = _longest_run(_closed(covered, max(2, box.height // 50)))
+    if run[1] - run[0] < max(12, box.height // 40):
+        return None
+    fill = np.median(inside[run[0] : run[1]], axis=0)
+    same = (np.abs(rows[run[0] : run[1], : box.right] - fill).max(axis=2) <= 8).mean(axis=0) > 0.35
+    other = np.flatnonzero(~_closed(same[box.left :], max(2, box.width // 30)))
+    left = box.left + (int(other[-1]) + 1 if other.size else 0)
+    if box.right - left < 8 or left - box.left < 0.3 * box.width:
+        return None
+    margin = max(2, box.height // 100)  # its rim and shadow
+    return Box(
+        left - margin, max(box.top, box.top + run[0] - margin), box.right, min(box.bottom, box.top + run[1] + margin)
+    )
+
+
+def _longest_run(mask: np.ndarray) -> tuple[int, int]:
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
+    runs = edges.reshape(-1, 2)
+    if not len(runs):
+        return 0, 0
+    first, last = runs[(runs[:, 1] - runs[:, 0]).argmax()].tolist()
+    return first, last
 
 
 def _long_edges(pixels: np.ndarray) -> np.ndarray:
@@ -224,13 +274,13 @@ def read_heatmap(picture: np.ndarray, words: Sequence[Word], engine: Engine, plo
         return Heatmap(error="the chart was not loaded: no sharp bands in the plot")
     decimal_comma = writes_decimal_comma(word.text for word in words)
     largest = _colour_bar_max(picture, plot, words, engine, decimal_comma)
-    header = _header_price(words, plot.box, decimal_comma)
-    labels, axis = _price_labels(picture, plot, engine, header, decimal_comma)
+    plain, dollars = _header_prices(words, plot.box, decimal_comma)
+    labels, axis = _price_labels(picture, plot, engine, plain if len(plain) == 1 else dollars, decimal_comma)
     if axis is None:
         missing = "too few price labels could be read beside the heatmap"
-        price = _header_price(words, plot.box, decimal_comma, dollars_only=True)
+        price = dollars[0] if len(dollars) == 1 else None
         return Heatmap((), price, largest, None, plot.palette.name, plot.box, missing)
-    current = _current_price(labels, header, axis, plot.box)
+    current = _current_price(labels, dollars or plain, axis, plot.box)
     levels = tuple(
         HeatmapLevel(axis.value(row), _side(axis.value(row), current), strength, axis.error, standing)
         for row, strength, standing in _levels(picture, plot)
@@ -245,7 +295,7 @@ def _side(price: float, current: float | None) -> str | None:
 
 
 def _price_labels(
-    picture: np.ndarray, plot: Plot, engine: Engine, known: float | None, decimal_comma: bool
+    picture: np.ndarray, plot: Plot, engine: Engine, header: Sequence[float], decimal_comma: bool
 ) -> tuple[list[TickLabel], Axis | None]:
     """The labels beside the plot and the line through them: at its right, or at its left where that has no axis."""
     found: list[TickLabel] = []
@@ -254,7 +304,7 @@ def _price_labels(
         if strip is None:
             continue
         labels = tick_labels(picture, strip, engine, edge=edge, decimal_comma=decimal_comma)
-        axis = _price_axis(labels, plot, known)
+        axis = _price_axis(labels, plot, header)
         if axis is not None:
             return labels, axis
         found += labels
@@ -277,28 +327,41 @@ def _label_strip(picture: np.ndarray, plot: Plot, edge: str) -> Box | None:
     return Box(left, top, right, bottom) if right - left >= _NARROWEST_STRIP else None
 
 
-def _price_axis(labels: Sequence[TickLabel], plot: Plot, known: float | None) -> Axis | None:
+def _price_axis(labels: Sequence[TickLabel], plot: Plot, header: Sequence[float]) -> Axis | None:
     """The line through the labels. The Kingfisher puts a label's baseline on its tick, the others its middle.
 
-    Where there are too few labels, the tag of the current price stands in for one if it lies on the others' line.
+    The current price should lie on it: the one that the header says, else the tag's. Where there are too few labels,
+    the tag stands in for one if it lies on the others' line.
     """
+    tagged = [value for label in labels if (value := _tagged(label)) is not None]
+    known = header[0] if len(header) == 1 else tagged[0] if len(tagged) == 1 and not header else None
     at = [label for label in labels if not label.filled and label.numbers]
     if len(at) < _LEAST_LABELS:
         at = [label for label in labels if label.numbers]
-    pixels = [label.box.bottom - 0.5 if plot.palette.name == "kingfisher" else _middle(label) for label in at]
-    return fit_axis(pixels, [label.numbers for label in at], near=known, least=_LEAST_LABELS)
+    kingfisher = plot.palette.name == "kingfisher"
+    pixels = [label.box.bottom - 0.5 if kingfisher else _middle(label) for label in at]
+    # The Kingfisher's ticks stand a step apart from an end that isn't round, so what its labels round off is not nil.
+    numbers = [label.numbers for label in at]
+    extent = (plot.box.top, plot.box.bottom)
+    return fit_axis(pixels, numbers, near=known, least=_LEAST_LABELS, grid=not kingfisher, extent=extent)
 
 
-def _header_price(words: Sequence[Word], box: Box, decimal_comma: bool, *, dollars_only: bool = False) -> float | None:
-    """The price that stands over the plot, where one number alone looks like a price there; one with $ goes before."""
+def _tagged(label: TickLabel) -> float | None:
+    """The number on a filled tag, if most of several readings agree on it."""
+    values = [number.value for number in label.numbers] if label.filled else []
+    best = max(values, key=values.count, default=0.0)
+    return best if values.count(best) >= max(3, 0.6 * len(values)) else None
+
+
+def _header_prices(words: Sequence[Word], box: Box, decimal_comma: bool) -> tuple[list[float], list[float]]:
+    """What looks like a price over the plot: plain numbers, and those with a $ before them."""
     plain: set[float] = set()
     dollars: set[float] = set()
     for word in words:
         if word.bottom <= box.top and word.confidence > 0.5 and re.fullmatch(_PRICE, word.text):
             for number in numbers_of([word.text], decimal_comma=decimal_comma):
                 (dollars if word.text[0] == "$" else plain).add(number.value)
-    found = dollars if dollars or dollars_only else plain
-    return found.pop() if len(found) == 1 else None
+    return sorted(plain), sorted(dollars)
 
 
 def _middle(label: TickLabel) -> float:
@@ -306,17 +369,21 @@ def _middle(label: TickLabel) -> float:
     return label.box.y + (0.0 if label.filled else 0.13 * label.box.height)
 
 
-def _current_price(labels: Sequence[TickLabel], header: float | None, axis: Axis, box: Box) -> float | None:
+def _current_price(labels: Sequence[TickLabel], header: Sequence[float], axis: Axis, box: Box) -> float | None:
     """The price on the filled tag, else over the plot, if the axis has a place for it; the one that both say, if any.
 
     Where the tag stands is no check: charts shift it so that it doesn't cover a label.
     """
-    tagged = [number.value for label in labels if label.filled for number in label.numbers]
-    inside = [price for price in tagged if box.top <= (price - axis.intercept) / axis.slope <= box.bottom]
-    if header is not None and box.top <= (header - axis.intercept) / axis.slope <= box.bottom:
-        return next((price for price in inside if math.isclose(price, header, rel_tol=2e-3)), header)
-    best = max(inside, key=inside.count, default=0.0)
-    return best if inside.count(best) >= 2 else None
+
+    def on_axis(prices: Sequence[float]) -> list[float]:
+        return [price for price in prices if box.top <= (price - axis.intercept) / axis.slope <= box.bottom]
+
+    tagged = on_axis([number.value for label in labels if label.filled for number in label.numbers])
+    above = on_axis(header)
+    if len(above) == 1:
+        return next((price for price in tagged if math.isclose(price, above[0], rel_tol=2e-3)), above[0])
+    best = max(tagged, key=tagged.count, default=0.0)
+    return best if tagged.count(best) >= 2 else None
 
 
 def _levels(picture: np.ndarray, plot: Plot) -> list[tuple[float, float, bool]]:
@@ -325,7 +392,7 @@ def _levels(picture: np.ndarray, plot: Plot) -> list[tuple[float, float, bool]]:
     CoinGlass ends a band where the price has taken it, so what stands at the right edge counts there. The Kingfisher
     fades bands in and out, so its five strongest over the whole time are reported beside the five that stand.
     """
-    standing = _bands(_row_strength(picture, plot, _right_strip(plot.box, 0.02)), plot.box)
+    standing = _bands(_row_strength(picture, plot), plot.box)
     if plot.palette.name != "kingfisher":
         return [(*band, True) for band in standing[:10]]
     apart = 0.005 * plot.box.height

@@ -122,7 +122,7 @@ def known_palettes() -> tuple[Palette, ...]:
 def best_palette(one: np.ndarray, other: np.ndarray, more: Sequence[Palette] = ()) -> Palette:
     """The palette on which most pairs of colours lie, those far apart counting most (`one` and `other` are n x 3).
 
-    `more` are palettes that the picture itself shows; a known one counts where it explains as much.
+    `more` are palettes that the picture itself shows; a known one counts where it explains about as much.
     """
     keys, others = colour_keys(one), colour_keys(other)
     apart = np.minimum(np.abs(one.astype(np.int16) - other).max(axis=1), 60)
@@ -131,4 +131,5 @@ def best_palette(one: np.ndarray, other: np.ndarray, more: Sequence[Palette] = (
     for palette in palettes:
         on = (palette.places_of(keys) != OFF) & (palette.places_of(others) != OFF)
         explained.append(float(apart[on].sum()))
-    return palettes[int(np.argmax(explained))]
+    known = int(np.argmax(explained[: len(palettes) - len(more)]))
+    return palettes[known if explained[known] >= 0.97 * max(explained) else int(np.argmax(explained))]

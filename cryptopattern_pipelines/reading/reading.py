@@ -20,13 +20,14 @@ import numpy as np
 from cryptopattern_pipelines.reading.bars import BarTable, find_bars
 from cryptopattern_pipelines.reading.buttons import read_header
 from cryptopattern_pipelines.reading.classify import Title, classify, market_of, symbol_near, text_lines
-from cryptopattern_pipelines.reading.dashboard import read_dashboard
+from cryptopattern_pipelines.reading.dashboard import Metric, read_dashboard
 from cryptopattern_pipelines.reading.distribution import ShareReading, read_distribution
 from cryptopattern_pipelines.reading.heatmap import Heatmap, Plot, find_plot, read_heatmap
 from cryptopattern_pipelines.reading.histogram import read_histogram
 from cryptopattern_pipelines.reading.liquidation_map import read_map
 from cryptopattern_pipelines.reading.ocr import Engine, Word, default_engine
 from cryptopattern_pipelines.reading.picture import MAX_BYTES, UnreadablePicture, load_picture, too_large
+from cryptopattern_pipelines.reading.top_bar import read_top_bar
 from cryptopattern_pipelines.reading.workers import map_isolated
 
 # Raised whenever the same picture may read differently: readings are kept by the picture's hash and this.
@@ -35,6 +36,7 @@ READER_VERSION = "1"
 _MOST_PIXELS = 5_000_000  # larger pictures are read at a smaller scale
 _SMALL = 800_000  # pixels: pictures re-sent so small that their title may need enlarging further
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp")
+_SPANISH = re.compile(r"mapas? de calor (?:de |das? )?liquida", re.IGNORECASE)
 _LEAST_SIDE = 48  # pixels: no chart is smaller
 
 
@@ -310,10 +312,12 @@ def _map(picture: np.ndarray, title: Title, words: Sequence[Word], engine: Engin
 
 
 def _heatmap(picture: np.ndarray, title: Title, words: Sequence[Word], engine: Engine) -> Reading:
-    chart = read_heatmap(picture, words, engine)
+    plot = find_plot(picture)
+    chart = read_heatmap(picture, words, engine, plot)
     if not title.strong and not chart.levels and not _speaks_of_leverage(words):
         return _unknown(words, "a title that says Liquidation Heatmap, but no heatmap under it")
-    return _heatmap_reading(title, words, chart)
+    metrics = read_top_bar(picture, words, engine, plot.box.top if plot else 0)
+    return replace(_heatmap_reading(title, words, chart), metrics=_metrics(metrics))
 
 
 def _heatmap_reading(title: Title, words: Sequence[Word], chart: Heatmap) -> Reading:
@@ -334,9 +338,15 @@ def _dashboard(picture: np.ndarray, title: Title, words: Sequence[Word], engine:
     chart = read_dashboard(picture, words, engine)
     if not title.strong and len(chart.metrics) < 3:
         return _unknown(words, "labels of metrics, but no values beside them")
-    metrics = tuple({x.name: MetricReading(x.name, x.value, x.unit, x.change) for x in chart.metrics[::-1]}.values())
+    metrics = _metrics(chart.metrics)
     price = next((metric.value for metric in metrics if metric.name == "price"), None)
-    return _reading(title, words, metrics=metrics[::-1], current_price=price, error=chart.error)
+    return _reading(title, words, metrics=metrics, current_price=price, error=chart.error)
+
+
+def _metrics(found: Sequence[Metric]) -> tuple[MetricReading, ...]:
+    """The first of each name."""
+    metrics = {x.name: MetricReading(x.name, x.value, x.unit, x.change) for x in found[::-1]}
+    return tuple(metrics.values())[::-1]
 
 
 _read_as = {
@@ -351,17 +361,19 @@ _read_as = {
 def _untitled(picture: np.ndarray, plot: Plot, words: Sequence[Word], engine: Engine) -> Reading:
     """A picture without a title that can be read: a heatmap if it has bands on a price axis and looks like none else.
 
-    viridis is a safe sign of one; other palettes need the legend's words.
+    viridis is a safe sign of one; other palettes need the legend's words, or a colour bar under a market's name:
+    titles in other scripts go on behind it unread.
     """
     box, palette = plot.box, plot.palette.name
     share = box.width * box.height / picture[..., 0].size
-    if share < 0.1 or (palette != "viridis" and not _speaks_of_leverage(words)):
+    above = [line for line in text_lines(words) if line.bottom < box.top + 0.1 * box.height]
+    named = [(line.height, line, market) for line in above if (market := _market_in(line.text))]
+    marked = palette == "viridis" or _speaks_of_leverage(words) or (plot.bar is not None and bool(named))
+    if share < 0.1 or not marked:
         return _unknown(words, "no title of a chart that is read")
     chart = read_heatmap(picture, words, engine, plot)
     if len(chart.levels) < 5:
         return _unknown(words, "no title of a chart that is read")
-    above = [line for line in text_lines(words) if line.bottom < box.top + 0.1 * box.height]
-    named = [(line.height, line, market) for line in above if (market := _market_at_start(line.text))]
     title = Title("price_chart_heatmap", 0.7, f"bands in {palette} on a price axis, no title", strong=False)
     if named:
         _, line, (symbol, venue, text) = max(named, key=lambda name: name[0])
@@ -371,11 +383,14 @@ def _untitled(picture: np.ndarray, plot: Plot, words: Sequence[Word], engine: En
     return _heatmap_reading(title, words, chart)
 
 
-def _market_at_start(text: str) -> tuple[str, str | None, str] | None:
-    """Coin, venue and the words of a market that a line begins with: titles in other scripts go on unread."""
-    match = re.match(r"((?:[A-Z][A-Za-z]+\s)?[A-Z0-9]{2,12}/?USDT?)\b", text)
+def _market_in(text: str) -> tuple[str, str | None, str] | None:
+    """Coin, venue and words of the market that a heading begins or ends with; in Spanish the whole heading's words."""
+    pair = r"(?:[A-Z][A-Za-z]+\s)?[A-Z0-9]{2,12}/?USDT?"
+    match = re.match(rf"({pair})\b", text) or re.search(rf"(?:^|\s)({pair})$", text)
     market = market_of(match[1]) if match else None
-    return (*market, match[1]) if match and market else None
+    if match and market:
+        return (*market, text if _SPANISH.match(text) else match[1])
+    return None
 
 
 def _speaks_of_leverage(words: Sequence[Word]) -> bool:
