@@ -21,6 +21,7 @@ NUMBER_CHARACTERS = "0123456789.,KMBT$"
 
 _POWERS = {"": 0, "K": 3, "M": 6, "B": 9, "T": 12}
 _NUMBER = re.compile(r"(\d[\d.,]*\d|\d|[.,]\d+)([KMBT]?)", re.IGNORECASE)
+_ROUND = (1.0, 2.0, 2.5, 3.0, 4.0, 5.0, 10.0)  # what steps between ticks begin with
 # Groups of thousands, no needless zero in front: a number that begins with one has lost its point in reading.
 _WRITTEN = r"[1-9]\d{{0,2}}(?:{t}\d{{3}})+(?:{d}\d+)?|(?:0|[1-9]\d*)(?:{d}\d+)?|{d}\d+"
 
@@ -143,15 +144,18 @@ def fit_axis(
     near: float | None = None,
     pixel_error: float = 0.6,
     least: int = 3,
+    grid: bool = False,
+    extent: tuple[float, float] | None = None,
 ) -> Axis | None:
     """The line through tick labels that most of them agree on; None where that isn't clear.
 
     `readings` holds for each label all that it may say (small print is read in several ways). `near` is a value that
     should lie on the axis: a line that is off it by less than a half is refused (that is a digit misread all along),
-    while a value of another size altogether says nothing. Every pair of labels proposes a line; the one with most
-    labels on it wins (RANSAC with all samples drawn). None is returned where fewer than `least` labels or half of them
-    agree, or where another line has as many. The line is then the mean of all that the labels' rounding allows: labels
-    rounded to 0.1K still pin down the line between them as well as they can.
+    while a value of another size altogether says nothing. `extent` holds the pixels of the axis' ends. Every pair of
+    labels proposes a line; the one with most labels on it wins (RANSAC with all samples drawn). None is returned where
+    fewer than `least` labels or half of them agree, or where another line has as many. The line is then the mean of all
+    that the labels' rounding allows: labels rounded to 0.1K still pin down the line between them as well as they can.
+    With `grid` labels that stand on multiples of a round step are taken for exact.
     """
     label = np.array([i for i, several in enumerate(readings) for _ in several], dtype=int)
     p = np.array([pixels[i] for i in label], dtype=float)
@@ -169,9 +173,9 @@ def fit_axis(
     slack = half + half[first, None] + (half[first] + half[second])[:, None] * reach
     slack += 2.5 * pixel_error * np.abs(slope)[:, None]
     residual = np.abs(v[first, None] + slope[:, None] * (p - p[first, None]) - v)
-    middle = (float(p.min()) + float(p.max())) / 2
-    at_middle = v[first] + slope * (middle - p[first])
-    half_range = np.abs(slope) * float(np.ptp(p)) / 2
+    low, high = extent or (float(p.min()), float(p.max()))
+    at_middle = v[first] + slope * ((low + high) / 2 - p[first])
+    half_range = np.abs(slope) * (high - low) / 2
     possible = at_middle > 0
     if near is not None:
         off = np.abs(near - at_middle)
@@ -195,7 +199,26 @@ def fit_axis(
     # Of a label's readings on the line the nearest one counts.
     off = np.where(on_line[best], residual[best] / slack[best], np.inf)
     keep = [int(np.flatnonzero(label == i)[off[label == i].argmin()]) for i in np.flatnonzero(agree[best])]
-    return _mean_line(p[keep], v[keep], half[keep], pixel_error, count)
+    exact = _on_grid(p[keep], v[keep], half[keep], pixel_error) if grid else np.zeros(len(keep), dtype=bool)
+    return _mean_line(p[keep], v[keep], np.where(exact, 0.0, half[keep]), pixel_error, count)
+
+
+def _on_grid(p: np.ndarray, v: np.ndarray, half: np.ndarray, pixel_error: float) -> np.ndarray:
+    """Which of the labels that lie on a line are multiples of one round step; none where that line is off a label.
+
+    A step is round if it is 1, 2, 2.5, 3, 4 or 5 times a power of ten.
+    """
+    steps = np.abs(np.diff(v))
+    steps = steps[steps > 0]
+    for step in sorted(set(steps.tolist()), key=lambda step: -int(np.isclose(steps, step).sum())):
+        mantissa = step / 10 ** math.floor(math.log10(step) + 1e-9)
+        on = np.abs(v / step - np.round(v / step)) < 1e-4
+        if np.abs(np.array(_ROUND) - mantissa).min() < 1e-6 and on.sum() >= max(3, 0.5 * len(v)):
+            slope, intercept = np.polyfit(p[on], v[on], 1)
+            slack = np.where(on, 0.0, half) + 2.5 * pixel_error * abs(slope)
+            if (np.abs(slope * p + intercept - v) <= slack).all():
+                return on
+    return np.zeros(len(v), dtype=bool)
 
 
 def _mean_line(p: np.ndarray, v: np.ndarray, half: np.ndarray, pixel_error: float, labels: int) -> Axis:

@@ -98,7 +98,7 @@ def _is_total(track: _Track, height: int, width: int) -> bool:
 
 def _tracks(mask: np.ndarray, near: int) -> list[_Track]:
     """Every line in a mask that begins within `near` columns from the left, followed to the right."""
-    height, width = mask.shape
+    height = len(mask)
     most, thin = 0.3 * height, max(7.0, 0.02 * height)
     begun: list[tuple[int, int]] = []
     found = []

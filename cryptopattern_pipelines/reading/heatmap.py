@@ -3,7 +3,6 @@
 What belongs here: palettes, the plot's box, bands. What does not: how an axis is fitted (`axes.py`).
 """
 
-import functools
 import math
 import re
 from collections.abc import Sequence
@@ -23,73 +22,9 @@ from cryptopattern_pipelines.reading.axes import (
     tick_labels,
     writes_decimal_comma,
 )
+from cryptopattern_pipelines.reading.colour_bar import ColourBar, find_colour_bar
 from cryptopattern_pipelines.reading.ocr import Engine, Word
-
-# Colours from weakest to strongest. viridis, magma, cividis: matplotlib's; the others as the charts draw them.
-PALETTES: dict[str, tuple[str, ...]] = {
-    "viridis": (
-        "440154",
-        "482475",
-        "414487",
-        "355f8d",
-        "2a788e",
-        "21918c",
-        "22a884",
-        "44bf70",
-        "7ad151",
-        "bddf26",
-        "fde725",
-    ),
-    "magma": (
-        "000004",
-        "140e36",
-        "3b0f70",
-        "641a80",
-        "8c2981",
-        "b73779",
-        "de4968",
-        "f7705c",
-        "fe9f6d",
-        "fecf92",
-        "fcfdbf",
-    ),
-    "cividis": ("00224e", "123570", "3b496c", "575d6d", "707173", "8a8678", "a59c74", "c3b369", "e1cc55", "fee838"),
-    "blue": (
-        "0a0b26",
-        "0c1438",
-        "0f2153",
-        "12326e",
-        "144788",
-        "18629c",
-        "1b7faf",
-        "1f9cb3",
-        "28b6b0",
-        "49c89a",
-        "70d580",
-        "a1dc5f",
-        "c9de49",
-        "e9d93d",
-        "f7c638",
-        "fba936",
-        "fa7f3a",
-        "f9503e",
-    ),
-    "kingfisher": (
-        "2d3752",
-        "2b485a",
-        "28576b",
-        "245e7a",
-        "237c98",
-        "24839d",
-        "56826b",
-        "5b627a",
-        "61358e",
-        "651d99",
-        "762090",
-        "952a76",
-        "b63858",
-    ),
-}
+from cryptopattern_pipelines.reading.palettes import OFF, STEPS, Palette, best_palette
 
 
 @dataclass(frozen=True)
@@ -121,87 +56,61 @@ class Heatmap:
 
 
 @dataclass(frozen=True)
-class _Plot:
-    palette: str
+class Plot:
+    """Where a heatmap stands on a picture, in which palette it is drawn, and its colour bar.
+
+    `sharp` says whether it has enough rows with sharp edges to be a loaded chart.
+    """
+
+    palette: Palette
     box: Box
-    sharp: bool  # has enough rows with sharp edges to be a loaded chart
+    sharp: bool
+    bar: ColourBar | None = None
 
 
-_STEPS = 200  # places on a palette
-_OFF = 255
-_FAR = 20.0  # greatest distance in RGB of a pixel from its place on the palette: JPEG noise and watermarks
-_FOREIGN = 75.0  # the same of pixels that are no band at all: candles, lines
-_FAINT = 16  # places that count as the palette's start
-
+_MOST_PAIRS = 6000  # pairs of colours that are looked at to tell the palette
 _LEAST_EDGES = 12  # rows with band edges in a loaded chart: a blurred one has none
 _PRICE = r"\$\d[\d,.]*|\d[\d,]*[.,]\d{2,}"
 _LEAST_SIDE = 60  # pixels of the smallest picture or plot in which bands can be told
 _LEAST_LABELS = 3
+_NARROWEST_STRIP = 16  # pixels beside the plot in which labels can stand
 _LEAST_STRENGTH = 0.03
+_PASSED = 0.35  # of a row's pixels may be weaker than the band that stands in it
 _NOISE = 0.011  # of a row's strength: two places on the palette
 
 
-def _rgb(colour: str) -> tuple[int, int, int]:
-    return int(colour[:2], 16), int(colour[2:4], 16), int(colour[4:], 16)
-
-
-@functools.cache
-def _tables(palette: str) -> tuple[np.ndarray, np.ndarray]:
-    """For each colour of 6 bits a channel, its place on the palette in 1/_STEPS, and the same with _OFF off it."""
-    stops = np.array([_rgb(colour) for colour in PALETTES[palette]], dtype=np.float32)
-    place = np.linspace(0, len(stops) - 1, _STEPS + 1)
-    points = np.stack([np.interp(place, np.arange(len(stops)), stops[:, i]) for i in range(3)], axis=1)
-    axis = np.arange(64, dtype=np.float32) * 4 + 1.5
-    nearby, strict = np.empty((64, 64, 64), np.uint8), np.empty((64, 64, 64), np.uint8)
-    green, blue = np.meshgrid(axis, axis, indexing="ij")
-    for i, red in enumerate(axis):
-        colours = np.stack([np.full(green.size, red), green.ravel(), blue.ravel()], axis=1)
-        square = (colours**2).sum(1)[:, None] - 2 * colours @ points.T.astype(np.float32) + (points**2).sum(1)[None, :]
-        nearest = square.argmin(axis=1)
-        off = square[np.arange(len(nearest)), nearest]
-        nearby[i] = np.where(off > _FOREIGN**2, _OFF, nearest).reshape(64, 64)
-        strict[i] = np.where(off > _FAR**2, _OFF, nearest).reshape(64, 64)
-    return nearby, strict
-
-
-def _places(pixels: np.ndarray, palette: str, *, strict: bool = True) -> np.ndarray:
-    """Each pixel's place on the palette in 1/_STEPS (uint8), _OFF off it.
-
-    Thin bands in a JPEG or a scaled picture blend with their neighbours and leave the palette: hence `strict=False`.
-    """
-    small = pixels >> 2
-    return _tables(palette)[strict][small[..., 0], small[..., 1], small[..., 2]]
-
-
-def find_plot(picture: np.ndarray) -> _Plot | None:
+def find_plot(picture: np.ndarray) -> Plot | None:
     """The heatmap on a picture: where long horizontal edges between colours of one palette lie densest."""
     if min(picture.shape[:2]) < _LEAST_SIDE:
         return None
     factor = max(1, round(picture.shape[1] / 1400))
     small = np.ascontiguousarray(picture[factor // 2 :: factor, factor // 2 :: factor])
     rows, columns = np.nonzero(_long_edges(small))
+    if len(rows) < _LEAST_SIDE:
+        return None
     above, below = small[rows, columns], small[rows + 1, columns]
-    best, palette = np.zeros(len(rows), np.float32), ""
-    for name in PALETTES:
-        upper, lower = _places(above, name), _places(below, name)
-        step = np.minimum(np.abs(upper.astype(np.int16) - lower), 60)
-        weight = np.where((upper != _OFF) & (lower != _OFF), step, 0).astype(np.float32)
-        if weight.sum() > best.sum():
-            best, palette = weight, name
+    bar = find_colour_bar(picture)
+    every = max(1, len(rows) // _MOST_PAIRS)
+    palette = best_palette(above[::every], below[::every], [] if bar is None else [bar.palette])
+    upper, lower = palette.places(above), palette.places(below)
+    step = np.minimum(np.abs(upper.astype(np.int16) - lower), 60)
     weights = np.zeros(small.shape[:2], np.float32)
-    weights[rows, columns] = best
+    weights[rows, columns] = np.where((upper != OFF) & (lower != OFF), step, 0)
     box = _densest(weights)
     if box is None or box.width < _LEAST_SIDE:
         return None
     sharp = int((box.of(weights) > 0).any(axis=1).sum()) >= _LEAST_EDGES and box.width > 0.15 * small.shape[1]
     top, bottom = _plot_rows(small, box, palette)
+    left = _plot_left(small, Box(box.left, top, box.right, bottom), palette)
     box = Box(
-        box.left * factor,
+        left * factor,
         top * factor,
         min(box.right * factor, picture.shape[1]),
         min(bottom * factor, picture.shape[0]),
     )
-    return _Plot(palette, box, sharp)
+    if bar is not None and box.left < bar.box.x < box.right and box.top < bar.box.y < box.bottom:
+        bar = None
+    return Plot(palette, box, sharp, bar)
 
 
 def _densest(weight: np.ndarray) -> Box | None:
@@ -244,25 +153,44 @@ def _right_strip(box: Box, share: float) -> Box:
     return Box(max(box.left, box.right - max(6, round(share * box.width)) - 2), box.top, box.right - 2, box.bottom)
 
 
-def _plot_rows(picture: np.ndarray, box: Box, palette: str) -> tuple[int, int]:
-    """First row and first row after the plot: as far as the palette's colours go on beside the right edge.
+def _plot_rows(picture: np.ndarray, box: Box, palette: Palette) -> tuple[int, int]:
+    """First row and first row after the plot: as far as a part of each row has the palette's colours, not the page's.
 
-    Rows that look like the page to the right of the plot are the page, unless the plot's ground has the same colour.
+    Pixels that look like the page beside the plot are the page, unless the plot's ground has the same colour.
     """
-    strip = _right_strip(box, 0.08)
-    colour = np.median(picture[:, strip.left : strip.right], axis=1)
-    places = _places(colour.astype(np.uint8), palette)
-    gap = max(2, round(0.03 * box.height))
-    on = _closed(places != _OFF, gap)
-    beside = picture[box.top : box.bottom, box.right + 2 : box.right + 2 + max(4, strip.width // 4)].reshape(-1, 3)
-    if len(beside):
-        page, ground = np.median(beside, axis=0), np.array(_rgb(PALETTES[palette][0]))
-        if np.abs(page - ground).max() >= 6:
-            on &= np.abs(colour - page).max(axis=1) >= np.abs(page - ground).max() / 2
+    every = max(1, box.width // 160)
+    part = picture[:, box.left : box.right - 2 : every]
+    own = palette.places(part) != OFF
+    beside = picture[box.top : box.bottom, box.right + 2 : box.right + 2 + max(4, box.width // 50)].reshape(-1, 3)
+    page = np.median(beside, axis=0) if len(beside) else None
+    if page is not None and not _is_ground(page, palette):
+        own &= np.abs(part - page.astype(np.float32)).max(axis=2) >= np.abs(page - palette.ground).max() / 2
+    on = _closed(own.mean(axis=1) >= 0.25, max(3, round(0.015 * len(picture))))
     on[box.top : box.bottom] = True
     above = np.flatnonzero(~on[: box.top])
     below = np.flatnonzero(~on[box.bottom :])
     return (int(above[-1]) + 1 if above.size else 0), (box.bottom + int(below[0]) if below.size else len(on))
+
+
+def _plot_left(picture: np.ndarray, box: Box, palette: Palette) -> int:
+    """First column of the plot: bands begin anywhere, but the ground goes on to the left as far as the plot does.
+
+    Where the page has the ground's colour nothing parts the two, so the bands' beginning is all that is known.
+    """
+    every = max(1, box.height // 160)
+    part = picture[box.top : box.bottom : every, : box.left]
+    if part.shape[1] < 3:
+        return box.left
+    page = np.median(part[:, :3].reshape(-1, 3), axis=0)
+    if _is_ground(page, palette):
+        return box.left
+    ground = np.abs(part - palette.ground).max(axis=2) < np.abs(part - page.astype(np.float32)).max(axis=2)
+    off = np.flatnonzero(((palette.places(part) != OFF) & ground).mean(axis=0) < 0.4)
+    return int(off[-1]) + 1 if off.size else 0
+
+
+def _is_ground(colour: np.ndarray, palette: Palette) -> bool:
+    return bool(np.abs(colour - palette.ground).max() < 6)
 
 
 def _closed(mask: np.ndarray, gap: int) -> np.ndarray:
@@ -271,12 +199,61 @@ def _closed(mask: np.ndarray, gap: int) -> np.ndarray:
     return cv2.morphologyEx(column, cv2.MORPH_CLOSE, np.ones((gap + 1, 1), np.uint8))[gap:-gap, 0] > 0
 
 
-def _row_strength(picture: np.ndarray, plot: _Plot, box: Box) -> np.ndarray:
-    """For each row of a box the middle place on the palette, 0 to 1, of its pixels that are on it; 0 where few are."""
-    places = _places(box.of(picture), plot.palette, strict=False)
-    on = places != _OFF
-    middle = np.ma.median(np.ma.masked_array(places, ~on), axis=1).filled(0) / _STEPS
-    return np.where(on.mean(axis=1) >= 0.4, middle, 0.0)
+def _row_strength(picture: np.ndarray, plot: Plot) -> np.ndarray:
+    """How strong the band is that stands at the right edge in each row of the plot, as a place on the palette, 0 to 1.
+
+    It is the place that all but a third of a row's pixels pass: a dashed line is none. Where a pop-up lies over the
+    edge, what stands at the pop-up's left counts.
+    """
+    box, strip = plot.box, _right_strip(plot.box, 0.02)
+    strength = _strength_in(picture, plot.palette, strip)
+    over = _popup(picture, box)
+    if over is not None:
+        left = max(box.left, over.left - strip.width - 3)
+        rows = slice(over.top - box.top, over.bottom - box.top)
+        strength[rows] = _strength_in(picture, plot.palette, Box(left, over.top, over.left - 3, over.bottom))
+    return strength
+
+
+def _strength_in(picture: np.ndarray, palette: Palette, strip: Box) -> np.ndarray:
+    places = np.sort(palette.places(strip.of(picture), strict=False), axis=1)  # OFF comes last
+    on = (places != OFF).sum(axis=1)
+    at = places[np.arange(len(places)), np.maximum(0, (_PASSED * on).astype(int))] / STEPS
+    return np.where(on >= 0.4 * places.shape[1], at, 0.0)
+
+
+def _popup(picture: np.ndarray, box: Box) -> Box | None:
+    """The part of the plot under a pop-up that lies over its right edge: there the edge isn't seen."""
+    if box.right + 4 > picture.shape[1] or box.width < _LEAST_SIDE:
+        return None
+    rows = picture[box.top : box.bottom].astype(np.int16)
+    inside, outside = rows[:, box.right - 5], rows[:, box.right + 3]
+    page = np.median(outside, axis=0)
+    covered = (np.abs(inside - outside).max(axis=1) <= 6) & (np.abs(outside - page).max(axis=1) > 6)
+    if np.abs(np.median(inside, axis=0) - page).max() > 20:  # the page's colour is none of the plot's
+        covered |= (np.abs(inside - page).max(axis=1) <= 6) & (np.abs(outside - page).max(axis=1) <= 6)
+    run = _longest_run(_closed(covered, max(2, box.height // 50)))
+    if run[1] - run[0] < max(12, box.height // 40):
+        return None
+    fill = np.median(inside[run[0] : run[1]], axis=0)
+    same = (np.abs(rows[run[0] : run[1], : box.right] - fill).max(axis=2) <= 8).mean(axis=0) > 0.35
+    other = np.flatnonzero(~_closed(same[box.left :], max(2, box.width // 30)))
+    left = box.left + (int(other[-1]) + 1 if other.size else 0)
+    if box.right - left < 8 or left - box.left < 0.3 * box.width:
+        return None
+    margin = max(2, box.height // 100)  # its rim and shadow
+    return Box(
+        left - margin, max(box.top, box.top + run[0] - margin), box.right, min(box.bottom, box.top + run[1] + margin)
+    )
+
+
+def _longest_run(mask: np.ndarray) -> tuple[int, int]:
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
+    runs = edges.reshape(-1, 2)
+    if not len(runs):
+        return 0, 0
+    first, last = runs[(runs[:, 1] - runs[:, 0]).argmax()].tolist()
+    return first, last
 
 
 def _long_edges(pixels: np.ndarray) -> np.ndarray:
@@ -285,31 +262,31 @@ def _long_edges(pixels: np.ndarray) -> np.ndarray:
     return cv2.morphologyEx(step, cv2.MORPH_OPEN, np.ones((1, max(9, pixels.shape[1] // 50)), np.uint8))
 
 
-def read_heatmap(picture: np.ndarray, words: Sequence[Word], engine: Engine) -> Heatmap:
+def read_heatmap(picture: np.ndarray, words: Sequence[Word], engine: Engine, plot: Plot | None = None) -> Heatmap:
     """Levels, current price and scale of a liquidation heatmap.
 
     `picture` is RGB, uint8, height x width x 3; `words` are the whole picture's. Levels are the ten strongest bands at
-    the right edge, strongest first: those still stand, while bands that end earlier were hit by the price.
+    the right edge, strongest first: those still stand, while bands that end earlier were hit by the price. `plot` is
+    what `find_plot` finds, where that is known already.
     """
-    plot = find_plot(picture)
+    plot = plot or find_plot(picture)
     if plot is None or not plot.sharp:
         return Heatmap(error="the chart was not loaded: no sharp bands in the plot")
     decimal_comma = writes_decimal_comma(word.text for word in words)
     largest = _colour_bar_max(picture, plot, words, engine, decimal_comma)
-    labels = _price_labels(picture, plot, engine, decimal_comma)
-    header = _header_price(words, plot.box, decimal_comma)
-    axis = _price_axis(labels, plot, header)
+    plain, dollars = _header_prices(words, plot.box, decimal_comma)
+    labels, axis = _price_labels(picture, plot, engine, plain if len(plain) == 1 else dollars, decimal_comma)
     if axis is None:
         missing = "too few price labels could be read beside the heatmap"
-        price = _header_price(words, plot.box, decimal_comma, dollars_only=True)
-        return Heatmap((), price, largest, None, plot.palette, plot.box, missing)
-    current = _current_price(labels, header, axis, plot.box)
+        price = dollars[0] if len(dollars) == 1 else None
+        return Heatmap((), price, largest, None, plot.palette.name, plot.box, missing)
+    current = _current_price(labels, dollars or plain, axis, plot.box)
     levels = tuple(
         HeatmapLevel(axis.value(row), _side(axis.value(row), current), strength, axis.error, standing)
         for row, strength, standing in _levels(picture, plot)
     )
     ends = sorted((axis.value(plot.box.top - 0.5), axis.value(plot.box.bottom - 0.5)))
-    return Heatmap(levels, current, largest, (ends[0], ends[1]), plot.palette, plot.box)
+    return Heatmap(levels, current, largest, (ends[0], ends[1]), plot.palette.name, plot.box)
 
 
 def _side(price: float, current: float | None) -> str | None:
@@ -317,36 +294,74 @@ def _side(price: float, current: float | None) -> str | None:
     return None if current is None else "long" if price < current else "short"
 
 
-def _price_labels(picture: np.ndarray, plot: _Plot, engine: Engine, decimal_comma: bool) -> list[TickLabel]:
-    """The labels at the right of the plot, or at its left where the right has too few."""
-    box, reach = plot.box, max(60, round(0.14 * plot.box.width))
+def _price_labels(
+    picture: np.ndarray, plot: Plot, engine: Engine, header: Sequence[float], decimal_comma: bool
+) -> tuple[list[TickLabel], Axis | None]:
+    """The labels beside the plot and the line through them: at its right, or at its left where that has no axis."""
+    found: list[TickLabel] = []
+    for edge in ("left", "right"):
+        strip = _label_strip(picture, plot, edge)
+        if strip is None:
+            continue
+        labels = tick_labels(picture, strip, engine, edge=edge, decimal_comma=decimal_comma)
+        axis = _price_axis(labels, plot, header)
+        if axis is not None:
+            return labels, axis
+        found += labels
+    return found, None
+
+
+def _label_strip(picture: np.ndarray, plot: Plot, edge: str) -> Box | None:
+    """Where labels of the axis may stand, `edge` being the strip's side at the plot; it ends before the colour bar."""
+    box = plot.box
+    reach = max(60, round(0.14 * box.width), round(0.2 * min(picture.shape[:2])))
     margin = max(8, round(0.02 * box.height))
     top, bottom = max(0, box.top - margin), min(picture.shape[0], box.bottom + margin)
-    right = Box(box.right + 2, top, min(picture.shape[1], box.right + reach), bottom)
-    labels = tick_labels(picture, right, engine, edge="left", decimal_comma=decimal_comma)
-    if sum(bool(label.numbers) for label in labels) >= _LEAST_LABELS:
-        return labels
-    left = Box(max(0, box.left - reach), top, max(0, box.left - 2), bottom)
-    return tick_labels(picture, left, engine, edge="right", decimal_comma=decimal_comma)
+    left, right = (box.right + 2, box.right + reach) if edge == "left" else (box.left - reach, box.left - 2)
+    if plot.bar is not None and plot.bar.upright:
+        if edge == "left" and plot.bar.box.left > box.right:
+            right = min(right, plot.bar.box.left - 2)
+        if edge == "right" and plot.bar.box.right < box.left:
+            left = max(left, plot.bar.box.right + 2)
+    left, right = max(0, left), min(picture.shape[1], right)
+    return Box(left, top, right, bottom) if right - left >= _NARROWEST_STRIP else None
 
 
-def _price_axis(labels: Sequence[TickLabel], plot: _Plot, known: float | None) -> Axis | None:
-    """The line through the labels. The Kingfisher puts a label's baseline on its tick, the others its middle."""
-    at = [label for label in labels if not label.filled]
-    pixels = [label.box.bottom - 0.5 if plot.palette == "kingfisher" else _middle(label) for label in at]
-    return fit_axis(pixels, [label.numbers for label in at], near=known, least=_LEAST_LABELS)
+def _price_axis(labels: Sequence[TickLabel], plot: Plot, header: Sequence[float]) -> Axis | None:
+    """The line through the labels. The Kingfisher puts a label's baseline on its tick, the others its middle.
+
+    The current price should lie on it: the one that the header says, else the tag's. Where there are too few labels,
+    the tag stands in for one if it lies on the others' line.
+    """
+    tagged = [value for label in labels if (value := _tagged(label)) is not None]
+    known = header[0] if len(header) == 1 else tagged[0] if len(tagged) == 1 and not header else None
+    at = [label for label in labels if not label.filled and label.numbers]
+    if len(at) < _LEAST_LABELS:
+        at = [label for label in labels if label.numbers]
+    kingfisher = plot.palette.name == "kingfisher"
+    pixels = [label.box.bottom - 0.5 if kingfisher else _middle(label) for label in at]
+    # The Kingfisher's ticks stand a step apart from an end that isn't round, so what its labels round off is not nil.
+    numbers = [label.numbers for label in at]
+    extent = (plot.box.top, plot.box.bottom)
+    return fit_axis(pixels, numbers, near=known, least=_LEAST_LABELS, grid=not kingfisher, extent=extent)
 
 
-def _header_price(words: Sequence[Word], box: Box, decimal_comma: bool, *, dollars_only: bool = False) -> float | None:
-    """The price that stands over the plot, where one number alone looks like a price there; one with $ goes before."""
+def _tagged(label: TickLabel) -> float | None:
+    """The number on a filled tag, if most of several readings agree on it."""
+    values = [number.value for number in label.numbers] if label.filled else []
+    best = max(values, key=values.count, default=0.0)
+    return best if values.count(best) >= max(3, 0.6 * len(values)) else None
+
+
+def _header_prices(words: Sequence[Word], box: Box, decimal_comma: bool) -> tuple[list[float], list[float]]:
+    """What looks like a price over the plot: plain numbers, and those with a $ before them."""
     plain: set[float] = set()
     dollars: set[float] = set()
     for word in words:
         if word.bottom <= box.top and word.confidence > 0.5 and re.fullmatch(_PRICE, word.text):
             for number in numbers_of([word.text], decimal_comma=decimal_comma):
                 (dollars if word.text[0] == "$" else plain).add(number.value)
-    found = dollars if dollars or dollars_only else plain
-    return found.pop() if len(found) == 1 else None
+    return sorted(plain), sorted(dollars)
 
 
 def _middle(label: TickLabel) -> float:
@@ -354,27 +369,31 @@ def _middle(label: TickLabel) -> float:
     return label.box.y + (0.0 if label.filled else 0.13 * label.box.height)
 
 
-def _current_price(labels: Sequence[TickLabel], header: float | None, axis: Axis, box: Box) -> float | None:
+def _current_price(labels: Sequence[TickLabel], header: Sequence[float], axis: Axis, box: Box) -> float | None:
     """The price on the filled tag, else over the plot, if the axis has a place for it; the one that both say, if any.
 
     Where the tag stands is no check: charts shift it so that it doesn't cover a label.
     """
-    tagged = [number.value for label in labels if label.filled for number in label.numbers]
-    inside = [price for price in tagged if box.top <= (price - axis.intercept) / axis.slope <= box.bottom]
-    if header is not None and box.top <= (header - axis.intercept) / axis.slope <= box.bottom:
-        return next((price for price in inside if math.isclose(price, header, rel_tol=2e-3)), header)
-    best = max(inside, key=inside.count, default=0.0)
-    return best if inside.count(best) >= 2 else None
+
+    def on_axis(prices: Sequence[float]) -> list[float]:
+        return [price for price in prices if box.top <= (price - axis.intercept) / axis.slope <= box.bottom]
+
+    tagged = on_axis([number.value for label in labels if label.filled for number in label.numbers])
+    above = on_axis(header)
+    if len(above) == 1:
+        return next((price for price in tagged if math.isclose(price, above[0], rel_tol=2e-3)), above[0])
+    best = max(tagged, key=tagged.count, default=0.0)
+    return best if tagged.count(best) >= 2 else None
 
 
-def _levels(picture: np.ndarray, plot: _Plot) -> list[tuple[float, float, bool]]:
+def _levels(picture: np.ndarray, plot: Plot) -> list[tuple[float, float, bool]]:
     """Row, strength and whether it stands at the right edge, of the ten strongest bands, strongest first.
 
     CoinGlass ends a band where the price has taken it, so what stands at the right edge counts there. The Kingfisher
     fades bands in and out, so its five strongest over the whole time are reported beside the five that stand.
     """
-    standing = _bands(_row_strength(picture, plot, _right_strip(plot.box, 0.02)), plot.box)
-    if plot.palette != "kingfisher":
+    standing = _bands(_row_strength(picture, plot), plot.box)
+    if plot.palette.name != "kingfisher":
         return [(*band, True) for band in standing[:10]]
     apart = 0.005 * plot.box.height
     found = [(*band, True) for band in standing[:5]]
@@ -385,11 +404,11 @@ def _levels(picture: np.ndarray, plot: _Plot) -> list[tuple[float, float, bool]]
     return sorted(found, key=lambda band: -band[1])
 
 
-def _greatest_strength(picture: np.ndarray, plot: _Plot) -> np.ndarray:
+def _greatest_strength(picture: np.ndarray, plot: Plot) -> np.ndarray:
     """For each row of the plot the greatest strength that a band in it keeps up for a while."""
-    places = _places(plot.box.of(picture), plot.palette)
+    places = plot.palette.places(plot.box.of(picture))
     run = np.ones((1, max(5, plot.box.width // 60)), np.uint8)
-    return cv2.erode(np.where(places == _OFF, 0, places).astype(np.uint8), run).max(axis=1) / _STEPS
+    return cv2.erode(np.where(places == OFF, 0, places).astype(np.uint8), run).max(axis=1) / STEPS
 
 
 def _bands(strength: np.ndarray, box: Box) -> list[tuple[float, float]]:
@@ -409,47 +428,13 @@ def _bands(strength: np.ndarray, box: Box) -> list[tuple[float, float]]:
     return sorted(set(bands), key=lambda band: (-band[1], band[0]))
 
 
-def _colour_bar(picture: np.ndarray, plot: _Plot) -> tuple[Box, bool] | None:
-    """The colour bar, and whether it stands upright: where the palette runs through without a jump."""
-    box = plot.box
-    region = Box(
-        max(0, box.left - box.width // 4),
-        max(0, box.top - box.height // 4),
-        min(picture.shape[1], box.right + box.width // 4),
-        min(picture.shape[0], box.bottom + box.height // 2),
-    )
-    places = _places(region.of(picture), plot.palette).astype(np.int16)
-    across, down = box.left - region.left, box.top - region.top
-    places[down : down + box.height, across : across + box.width] = _OFF
-    for upright in (True, False):
-        along = places if upright else places[:, ::-1].T  # from strong to weak downwards
-        step = max(3, along.shape[0] // 80)
-        fall = along[:-step] - along[step:]
-        smooth = (along[:-step] != _OFF) & (along[step:] != _OFF) & (fall > 0) & (fall < 0.5 * _STEPS)
-        count, _, stats, _ = cv2.connectedComponentsWithStats(smooth.astype(np.uint8), connectivity=4)
-        for left, top, width, height, area in sorted(stats[1:count].tolist(), key=lambda row: -row[3]):
-            if height < 4 * width or height < 30 or area < 0.6 * width * height:
-                continue
-            middle = along[top : top + height + step, left + width // 2]
-            if middle[: step + 1].min() > 0.75 * _STEPS and middle[-step - 1 :].min() < 0.25 * _STEPS:
-                end = places.shape[1] - top
-                bar = (
-                    Box(left, top, left + width, top + height + step)
-                    if upright
-                    else Box(end - height - step, left, end, left + width)
-                )
-                return bar.moved(region.left, region.top), upright
-    return None
-
-
 def _colour_bar_max(
-    picture: np.ndarray, plot: _Plot, words: Sequence[Word], engine: Engine, decimal_comma: bool
+    picture: np.ndarray, plot: Plot, words: Sequence[Word], engine: Engine, decimal_comma: bool
 ) -> float | None:
     """The number at the strong end of the colour bar: over an upright one, to the right of a lying one."""
-    found = _colour_bar(picture, plot)
-    if found is None:
+    if plot.bar is None:
         return None
-    bar, upright = found
+    bar, upright = plot.bar.box, plot.bar.upright
     reach = max(24, round(0.04 * picture.shape[0]))
     near = [
         word

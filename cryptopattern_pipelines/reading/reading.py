@@ -18,13 +18,12 @@ from typing import Any
 import cv2
 import numpy as np
 
-from cryptopattern_pipelines.reading.axes import Box
 from cryptopattern_pipelines.reading.bars import BarTable, find_bars
 from cryptopattern_pipelines.reading.buttons import read_header
 from cryptopattern_pipelines.reading.classify import Title, classify, market_of, symbol_near, text_lines
-from cryptopattern_pipelines.reading.dashboard import read_dashboard
+from cryptopattern_pipelines.reading.dashboard import Metric, read_dashboard
 from cryptopattern_pipelines.reading.distribution import ShareReading, read_distribution
-from cryptopattern_pipelines.reading.heatmap import Heatmap, find_plot, read_heatmap
+from cryptopattern_pipelines.reading.heatmap import Heatmap, Plot, find_plot, read_heatmap
 from cryptopattern_pipelines.reading.histogram import read_histogram
 from cryptopattern_pipelines.reading.liquidation_map import read_map
 from cryptopattern_pipelines.reading.ocr import Engine, Word, default_engine
@@ -36,6 +35,7 @@ from cryptopattern_pipelines.reading.picture import (
     load_picture,
 )
 from cryptopattern_pipelines.reading.text_page import text_page
+from cryptopattern_pipelines.reading.top_bar import read_top_bar
 from cryptopattern_pipelines.reading.workers import attempt, map_isolated
 
 # Raised whenever the same picture may read differently: readings are kept by the picture's hash and this.
@@ -49,6 +49,7 @@ _OTHER_BANDS = re.compile(
     r"order\s?(?:book|flow)|limit\s?orders?|book\s?map|depth|liquidity|volume\s?profile|spectro|temperature",
     re.IGNORECASE,
 )
+_SPANISH = re.compile(r"mapas? de calor (?:de |das? )?liquida", re.IGNORECASE)
 _LEAST_SIDE = 48  # pixels: no chart is smaller
 _SURE = 0.7  # confidence of a word under which a title is read again
 _A_CHART = 0.3  # share of the ink that is no text, over which something is drawn on a picture
@@ -228,7 +229,7 @@ def _read(picture: np.ndarray, engine: Engine) -> Reading:
             return _unknown(words, "no title of a chart that is read")
         title = classify(_words_at_top(picture, engine))
         if title is None:
-            return _untitled(picture, plot.box, plot.palette, words, engine)
+            return _untitled(picture, plot, words, engine)
     title = _in_full(picture, title, words, engine)
     header = read_header(picture, title, words, engine)
     symbol = title.symbol or header.symbol or symbol_near(picture, title, engine)
@@ -355,13 +356,10 @@ def _histogram(picture: np.ndarray, title: Title, words: Sequence[Word], engine:
     if plural and title.symbol is None:
         return _reading(title, words, error="the title is of a chart of many symbols, but its bars could not be found")
     chart = read_histogram(picture, words, engine)
-<<<<<<< HEAD
     if chart.reading is not None and title.symbol is None and chart.reading.method in ("bar", "area"):
         return _reading(title, words, current_price=chart.current_price, error="no symbol, and no shares in words")
-=======
     if not title.strong and chart.reading is None:
         return _unknown(words, "a title that says Liquidation Distribution, but no chart under it")
->>>>>>> h-negatives
     readings = () if chart.reading is None else (replace(chart.reading, symbol=title.symbol),)
     return _reading(title, words, readings=readings, current_price=chart.current_price, error=chart.error)
 
@@ -388,10 +386,12 @@ def _map(picture: np.ndarray, title: Title, words: Sequence[Word], engine: Engin
 
 
 def _heatmap(picture: np.ndarray, title: Title, words: Sequence[Word], engine: Engine) -> Reading:
-    chart = read_heatmap(picture, words, engine)
+    plot = find_plot(picture)
+    chart = read_heatmap(picture, words, engine, plot)
     if not title.strong and not chart.levels and not _speaks_of_leverage(words):
         return _unknown(words, "a title that says Liquidation Heatmap, but no heatmap under it")
-    return _heatmap_reading(title, words, chart)
+    metrics = read_top_bar(picture, words, engine, plot.box.top if plot else 0)
+    return replace(_heatmap_reading(title, words, chart), metrics=_metrics(metrics))
 
 
 def _heatmap_reading(title: Title, words: Sequence[Word], chart: Heatmap) -> Reading:
@@ -414,9 +414,15 @@ def _dashboard(picture: np.ndarray, title: Title, words: Sequence[Word], engine:
     in_one_row = max(chart.rows, default=0) > 0.7 * sum(chart.rows) and picture.shape[0] > 0.2 * picture.shape[1]
     if not title.strong and (len(chart.metrics) < 4 or in_one_row):
         return _unknown(words, "labels of metrics, but no values beside them")
-    metrics = tuple({x.name: MetricReading(x.name, x.value, x.unit, x.change) for x in chart.metrics[::-1]}.values())
+    metrics = _metrics(chart.metrics)
     price = next((metric.value for metric in metrics if metric.name == "price"), None)
-    return _reading(title, words, metrics=metrics[::-1], current_price=price, error=chart.error)
+    return _reading(title, words, metrics=metrics, current_price=price, error=chart.error)
+
+
+def _metrics(found: Sequence[Metric]) -> tuple[MetricReading, ...]:
+    """The first of each name."""
+    metrics = {x.name: MetricReading(x.name, x.value, x.unit, x.change) for x in found[::-1]}
+    return tuple(metrics.values())[::-1]
 
 
 _read_as = {
@@ -428,20 +434,23 @@ _read_as = {
 }
 
 
-def _untitled(picture: np.ndarray, plot: Box, palette: str, words: Sequence[Word], engine: Engine) -> Reading:
+def _untitled(picture: np.ndarray, plot: Plot, words: Sequence[Word], engine: Engine) -> Reading:
     """A picture without a title that can be read: a heatmap if it has bands on a price axis and looks like none else.
 
-    Other things are drawn in bands, too: a market must be named above them, or the legend's words or the colour scale's
-    sum of money be there, and for palettes other than viridis the legend's words.
+    viridis is a good sign of one; other palettes need the legend's words, or a colour bar under a market's name: titles
+    in other scripts go on behind it unread. Other things are drawn in viridis, too: a market must be named above it, or
+    the legend's words or the colour scale's sum of money be there.
     """
-    share = plot.width * plot.height / picture[..., 0].size
-    if share < 0.1 or (palette != "viridis" and not _speaks_of_leverage(words)):
+    box, palette = plot.box, plot.palette.name
+    share = box.width * box.height / picture[..., 0].size
+    above = [line for line in text_lines(words) if line.bottom < box.top + 0.1 * box.height]
+    named = [(line.height, line, market) for line in above if (market := _market_in(line.text))]
+    marked = palette == "viridis" or _speaks_of_leverage(words) or (plot.bar is not None and bool(named))
+    if share < 0.1 or not marked:
         return _unknown(words, "no title of a chart that is read")
-    chart = read_heatmap(picture, words, engine)
+    chart = read_heatmap(picture, words, engine, plot)
     if len(chart.levels) < 5:
         return _unknown(words, "no title of a chart that is read")
-    above = [line for line in text_lines(words) if line.bottom < plot.top + 0.1 * plot.height]
-    named = [(line.height, line, market) for line in above if (market := _market_at_start(line.text))]
     if any(_OTHER_BANDS.search(line.text) for line in above):
         return _unknown(words, "bands of something else than liquidations")
     if not named and not _speaks_of_leverage(words) and chart.colour_bar_max is None:
@@ -449,17 +458,20 @@ def _untitled(picture: np.ndarray, plot: Box, palette: str, words: Sequence[Word
     title = Title("price_chart_heatmap", 0.7, f"bands in {palette} on a price axis, no title", strong=False)
     if named:
         _, line, (symbol, venue, text) = max(named, key=lambda name: name[0])
-        box = (line.left, line.top, line.right, line.bottom)
-        header = read_header(picture, replace(title, box=box), words, engine)
-        title = replace(title, title=text, symbol=symbol, venue=venue, timeframe=header.timeframe, box=box)
+        at = (line.left, line.top, line.right, line.bottom)
+        header = read_header(picture, replace(title, box=at), words, engine)
+        title = replace(title, title=text, symbol=symbol, venue=venue, timeframe=header.timeframe, box=at)
     return _heatmap_reading(title, words, chart)
 
 
-def _market_at_start(text: str) -> tuple[str, str | None, str] | None:
-    """Coin, venue and the words of a market that a line begins with: titles in other scripts go on unread."""
-    match = re.match(r"((?:[A-Z][A-Za-z]+\s)?[A-Z0-9]{2,12}/?USDT?)\b", text)
+def _market_in(text: str) -> tuple[str, str | None, str] | None:
+    """Coin, venue and words of the market that a heading begins or ends with; in Spanish the whole heading's words."""
+    pair = r"(?:[A-Z][A-Za-z]+\s)?[A-Z0-9]{2,12}/?USDT?"
+    match = re.match(rf"({pair})\b", text) or re.search(rf"(?:^|\s)({pair})$", text)
     market = market_of(match[1]) if match else None
-    return (*market, match[1]) if match and market else None
+    if match and market:
+        return (*market, text if _SPANISH.match(text) else match[1])
+    return None
 
 
 def _has_legend_of_a_map(words: Sequence[Word]) -> bool:

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from cryptopattern_pipelines.reading.heatmap import PALETTES
+from cryptopattern_pipelines.reading.palettes import PALETTES
 
 _KINDS = {b"\x89PNG": "png", b"\xff\xd8": "jpg", b"RIFF": "webp", b"GIF8": "gif", b"BM": "bmp"}
 Draw = np.random.Generator

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from cryptopattern_pipelines.reading.heatmap import PALETTES, read_heatmap
+from cryptopattern_pipelines.reading.heatmap import read_heatmap
 from cryptopattern_pipelines.reading.ocr import default_engine
+from cryptopattern_pipelines.reading.palettes import PALETTES
 from cryptopattern_pipelines.reading.picture import load_picture
 
 LEFT, TOP, RIGHT, BOTTOM = 120, 80, 1080, 680
