@@ -102,19 +102,28 @@ class Axis:
 
 
 def writes_decimal_comma(texts: Iterable[str]) -> bool:
-    """Whether the page writes 1.234,5: told by numbers that have one reading alone, US style where none has."""
+    """Whether the page writes 1.234,5: told by numbers that have one reading alone, US style where none has.
+
+    One plain number like `16,1` is not enough: it may be a day and the beginning of a time.
+    """
     comma = dot = 0
     for text in texts:
-        for number in re.findall(r"(?<![\d:])\d[\d.,]*\d(?![\d.,:])", text):
+        for match in re.finditer(r"(?<![\d:])\d[\d.,]*\d(?![\d.,:])", text):
+            number = match[0]
             last = max(number.rfind(","), number.rfind("."))
             if last < 0:
                 continue
             digits, both = len(number) - last - 1, "," in number and "." in number
             # 0,251 and 12,5 can't be thousands; 1.234,5 says it by its two signs.
-            if both or digits != 3 or re.fullmatch(r"0[.,]\d+", number):
-                comma += number[last] == ","
-                dot += number[last] == "."
-    return comma > dot
+            small = re.fullmatch(r"0[.,]\d+", number) is not None
+            if both or digits != 3 or small:
+                marked = text[: match.start()].endswith("$") or text[match.end() :].startswith(
+                    ("K", "M", "B", "T", "%")
+                )
+                weight = 2 if both or small or marked else 1
+                comma += weight * (number[last] == ",")
+                dot += weight * (number[last] == ".")
+    return comma > dot + 1
 
 
 def parse_number(text: str, *, decimal_comma: bool = False) -> Number | None:

@@ -88,10 +88,9 @@ def _shares_again(picture: np.ndarray, lines: Sequence[TextLine], bar: BarTable 
     crops = []
     for line in lines:
         if re.search(r"ong|hor", line.text, re.IGNORECASE) and re.search(r"\d", line.text):
-            margin = max(2, line.height // 3)
+            margin, reach = max(2, line.height // 3), 12 * line.height  # the other side's share stands beside it
             part = picture[
-                max(0, line.top - margin) : line.bottom + margin,
-                max(0, line.left - 4 * margin) : line.right + 4 * margin,
+                max(0, line.top - margin) : line.bottom + margin, max(0, line.left - reach) : line.right + reach
             ]
             crops += [part, ink_of_text(part), part.max(axis=2)]
     text = _shares_in([line.text for line in engine.lines(crops)])

@@ -19,6 +19,8 @@ _TALLEST = 90  # pixels of the tallest line of text
 _FAINT = 16  # grey levels: a text that differs less from its own ground is none
 _READ_AT = 22  # pixels of height at which small print is read without losing its points
 _GAP = 0.42  # of its height, to either side of a glyph: nearer glyphs are one text
+_SAME = 10  # greatest difference of two pixels of one colour, in any channel
+_GROUND, _MOST_GROUNDS = 0.04, 5  # share of the picture that a ground covers at least; how many there can be
 _MOST_PARTS = 8_000  # a picture of more is noise, or a photo
 
 
@@ -60,11 +62,35 @@ def text_page(picture: np.ndarray) -> TextPage:
 
 
 def ink_of(picture: np.ndarray) -> np.ndarray:
-    """1 where a pixel stands out from its surroundings, whichever of the two is the brighter; uint8."""
+    """1 where a pixel stands out from its surroundings, whichever of the two is the brighter; uint8.
+
+    Beside a filled area the ground stands out from the surroundings, too: what is connected to the ground elsewhere, in
+    the ground's colour, is none of it.
+    """
     height, width = picture.shape[:2]
     around = cv2.resize(picture, (max(1, width // 4), max(1, height // 4)), interpolation=cv2.INTER_AREA)
-    around = cv2.resize(cv2.medianBlur(around, 15), (width, height), interpolation=cv2.INTER_LINEAR)
-    return (channel_max(cv2.absdiff(picture, around)) > _INK).astype(np.uint8)
+    around = cv2.resize(cv2.medianBlur(around, 9), (width, height), interpolation=cv2.INTER_LINEAR)
+    ink = (channel_max(cv2.absdiff(picture, around)) > _INK).astype(np.uint8)
+    ground = np.zeros((height, width), np.uint8)
+    for colour in _grounds(picture):
+        least, most = (np.clip(colour + way * _SAME, 0, 255) for way in (-1, 1))
+        ground |= cv2.inRange(picture, least, most)
+    count, areas = cv2.connectedComponents(ground, connectivity=4)
+    is_ground = np.zeros(count, np.uint8)
+    is_ground[areas[ink == 0]] = 1
+    is_ground[0] = 0
+    ink[is_ground[areas] > 0] = 0
+    return ink
+
+
+def _grounds(picture: np.ndarray) -> list[np.ndarray]:
+    """The colours that each cover a good part of the picture: the page, its panels, large fills; most frequent first."""
+    sample = picture[::3, ::3].reshape(-1, 3)
+    shade = (sample >> 3).astype(np.int32)
+    key = (shade[:, 0] << 10) | (shade[:, 1] << 5) | shade[:, 2]
+    counts = np.bincount(key, minlength=1 << 15)
+    often = sorted(np.flatnonzero(counts >= _GROUND * len(key)).tolist(), key=lambda each: -int(counts[each]))
+    return [sample[key == each].mean(axis=0) for each in often[:_MOST_GROUNDS]]
 
 
 def _text_boxes(ink: np.ndarray) -> list[Box]:
@@ -76,7 +102,8 @@ def _text_boxes(ink: np.ndarray) -> list[Box]:
     across, down, area = parts[:, 2], parts[:, 3], parts[:, 4]
     solid = area / (across * down)
     bands = (across > 3 * down) & (solid > 0.8) & (down > 3)
-    parts = parts[(down <= _TALLEST) & (area >= 2) & (across <= 25 * np.maximum(down, 4)) & ~bands]
+    frames = (across > 2 * down) & (solid < 0.1) & (down > 20)
+    parts = parts[(down <= _TALLEST) & (area >= 2) & (across <= 25 * np.maximum(down, 4)) & ~bands & ~frames]
     left, top, across, down, area = parts.T
     reach = 1 + np.round(_GAP * np.maximum(down, np.minimum(8, across))).astype(int)
     joined = np.zeros((height, width), np.uint8)
