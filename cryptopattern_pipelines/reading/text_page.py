@@ -40,8 +40,8 @@ class TextPage:
 
 def text_page(picture: np.ndarray) -> TextPage:
     """The texts of a picture (RGB, uint8, height x width x 3) on a white page."""
-    ink = ink_of(picture)
-    boxes = _text_boxes(ink)
+    ink = _stands_out(picture)
+    boxes = _text_boxes(_without_grounds(ink, picture))
     grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
     page = np.full(grey.shape, 255, np.uint8)
     texts = np.zeros(grey.shape, np.uint8)
@@ -61,30 +61,30 @@ def text_page(picture: np.ndarray) -> TextPage:
     return TextPage(page, tuple(boxes), float(np.clip(_READ_AT / small, 1.0, 2.0)), drawn)
 
 
-def ink_of(picture: np.ndarray) -> np.ndarray:
-    """1 where a pixel stands out from its surroundings, whichever of the two is the brighter; uint8.
-
-    Beside a filled area the ground stands out from the surroundings, too: what is connected to the ground elsewhere, in
-    the ground's colour, is none of it.
-    """
+def _stands_out(picture: np.ndarray) -> np.ndarray:
+    """1 where a pixel differs from its surroundings, whichever of the two is the brighter; uint8."""
     height, width = picture.shape[:2]
     around = cv2.resize(picture, (max(1, width // 4), max(1, height // 4)), interpolation=cv2.INTER_AREA)
     around = cv2.resize(cv2.medianBlur(around, 9), (width, height), interpolation=cv2.INTER_LINEAR)
-    ink = (channel_max(cv2.absdiff(picture, around)) > _INK).astype(np.uint8)
-    ground = np.zeros((height, width), np.uint8)
-    for colour in _grounds(picture):
-        least, most = (np.clip(colour + way * _SAME, 0, 255) for way in (-1, 1))
-        ground |= cv2.inRange(picture, least, most)
-    count, areas = cv2.connectedComponents(ground, connectivity=4)
+    return (channel_max(cv2.absdiff(picture, around)) > _INK).astype(np.uint8)
+
+
+def _without_grounds(ink: np.ndarray, picture: np.ndarray) -> np.ndarray:
+    """The ink without the grounds: beside a filled area the page stands out from its surroundings, too.
+
+    What has the colour of a ground and is connected to such pixels that don't stand out is ground.
+    """
+    limits = [[np.clip(colour + way * _SAME, 0, 255) for way in (-1, 1)] for colour in _grounds(picture)]
+    of_each = [np.zeros(ink.shape, np.uint8)] + [cv2.inRange(picture, least, most) for least, most in limits]
+    count, areas = cv2.connectedComponents(np.bitwise_or.reduce(of_each), connectivity=4)
     is_ground = np.zeros(count, np.uint8)
     is_ground[areas[ink == 0]] = 1
     is_ground[0] = 0
-    ink[is_ground[areas] > 0] = 0
-    return ink
+    return np.where(is_ground[areas] > 0, 0, ink).astype(np.uint8)
 
 
 def _grounds(picture: np.ndarray) -> list[np.ndarray]:
-    """The colours that each cover a good part of the picture: the page, its panels, large fills; most frequent first."""
+    """Colours that each cover a good part of the picture (the page, its panels, large fills), most frequent first."""
     sample = picture[::3, ::3].reshape(-1, 3)
     shade = (sample >> 3).astype(np.int32)
     key = (shade[:, 0] << 10) | (shade[:, 1] << 5) | shade[:, 2]
