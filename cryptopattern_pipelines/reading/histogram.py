@@ -8,10 +8,11 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from cryptopattern_pipelines.reading.axes import Number, fit_axis, parse_number, writes_decimal_comma
-from cryptopattern_pipelines.reading.bars import BarTable, find_share_bar, sides_of
+from cryptopattern_pipelines.reading.bars import BarTable, distance_from, find_share_bar, sides_of
 from cryptopattern_pipelines.reading.classify import TextLine, text_lines
 from cryptopattern_pipelines.reading.distribution import Method, ShareReading, ink_of_text
 from cryptopattern_pipelines.reading.liquidation_map import read_map
@@ -24,7 +25,8 @@ _SHARES = (
     re.compile(rf"hor\w{{0,3}}\W{{0,4}}{_NUMBER}(?!\d)", re.IGNORECASE),
     re.compile(rf"(?<![\d.,]){_NUMBER}\s?\S?\s?\w?hor\w{{0,3}}\b", re.IGNORECASE),
 )
-_PRICE = re.compile(r"\bc\w{3,6}t\s?[a-z]{3,7}\W{0,3}(?P<number>[\d.,]*\d)", re.IGNORECASE)
+_MOST_CROPS = 4  # rows of text that are read again for the shares
+_PRICE = re.compile(r"\b(?:c\w{3,6}t\s?[a-z]{3,7}|price)\W{0,3}(?P<number>[\d.,]*\d)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -86,14 +88,10 @@ def _shares_in(texts: Sequence[str]) -> float | None:
 def _shares_again(picture: np.ndarray, lines: Sequence[TextLine], bar: BarTable | None, engine: Engine) -> float | None:
     """The long share from the lines that seem to speak of shares, and from the share bar, read again enlarged."""
     crops = []
-    for line in lines:
-        if re.search(r"ong|hor", line.text, re.IGNORECASE) and re.search(r"\d", line.text):
-            margin = max(2, line.height // 3)
-            part = picture[
-                max(0, line.top - margin) : line.bottom + margin,
-                max(0, line.left - 4 * margin) : line.right + 4 * margin,
-            ]
-            crops += [part, ink_of_text(part), part.max(axis=2)]
+    for left, top, right, bottom in _speaking_of_shares(lines)[:_MOST_CROPS]:
+        margin = max(2, (bottom - top) // 3)
+        part = picture[max(0, top - margin) : bottom + margin, max(0, left - 4 * margin) : right + 4 * margin]
+        crops += [part, ink_of_text(part), part.max(axis=2), distance_from(part, np.median(part, axis=(0, 1)))]
     text = _shares_in([line.text for line in engine.lines(crops)])
     if text is not None or bar is None:
         return text
@@ -109,6 +107,23 @@ def _shares_again(picture: np.ndarray, lines: Sequence[TextLine], bar: BarTable 
     return None
 
 
+def _speaking_of_shares(lines: Sequence[TextLine]) -> list[tuple[int, int, int, int]]:
+    """Boxes of the rows of text that seem to name longs or shorts, those parts taken together that stand near."""
+    boxes: list[tuple[int, int, int, int]] = []
+    for line in lines:
+        if not re.search(r"ong|\bsh|hor", line.text, re.IGNORECASE) or line.height < 5:
+            continue
+        left, top, right, bottom = line.left, line.top, line.right, line.bottom
+        for other in lines:
+            level = abs(other.top + other.bottom - line.top - line.bottom) < 1.2 * line.height
+            if level and -8 * line.height < other.left - line.right and other.right - line.left < 24 * line.height:
+                left, right = min(left, other.left), max(right, other.right)
+                top, bottom = min(top, other.top), max(bottom, other.bottom)
+        if (left, top, right, bottom) not in boxes:
+            boxes.append((left, top, right, bottom))
+    return boxes
+
+
 def _with_text(part: np.ndarray) -> np.ndarray:
     """The columns of a flat strip on which something stands, with a margin."""
     apart = np.abs(part.astype(np.int16) - np.median(part)).max(axis=0, initial=0)
@@ -121,7 +136,13 @@ def _with_text(part: np.ndarray) -> np.ndarray:
 
 def _long_area(picture: np.ndarray) -> float | None:
     """Percent of the bars' area that has the longs' colour, None where there is too little of both."""
-    longs, shorts = (int(np.count_nonzero(side)) for side in sides_of(picture))
+    sides = sides_of(picture)
+    joined = cv2.morphologyEx(sides[0] | sides[1], cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(joined)
+    areas = stats[:, cv2.CC_STAT_AREA].copy()
+    areas[0] = 0
+    bars = (areas > 0.02 * areas.sum())[labels]  # buttons and legends are smaller
+    longs, shorts = (int(np.count_nonzero(side[bars])) for side in sides)
     return 100 * longs / (longs + shorts) if longs + shorts > 0.01 * picture[..., 0].size else None
 
 
