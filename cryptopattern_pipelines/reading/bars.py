@@ -167,7 +167,9 @@ def find_share_bar(picture: np.ndarray) -> BarTable | None:
     groups: list[list[tuple[int, int, int, int]]] = []
     for row in rows:
         last = groups[-1] if groups else None
-        if last and row[0] - last[-1][0] <= 2 and all(abs(row[i] - last[len(last) // 2][i]) <= 2 for i in (1, 2, 3)):
+        usual = last[len(last) // 2] if last else row
+        near = all(abs(row[i] - usual[i]) <= reach for i, reach in ((1, 4), (2, 2), (3, 4)))  # ends ring more
+        if last and row[0] - last[-1][0] <= 2 and near:
             last.append(row)
         else:
             groups.append([row])

@@ -161,7 +161,8 @@ def _titles_at(lines: Sequence[TextLine], index: int) -> list[Title]:
         if other.top > line.bottom + 1.5 * line.height:
             break
         middles = (line.left + line.right - other.left - other.right) / 2
-        aligned = abs(other.left - line.left) < 2 * line.height or abs(middles) < 1.5 * line.height
+        within = other.left >= line.left and other.right <= line.right  # a button goes on with the line, perhaps
+        aligned = within or abs(other.left - line.left) < 2 * line.height or abs(middles) < 1.5 * line.height
         if other.top >= line.bottom - 2 and aligned and 0.6 < other.height / line.height < 1.6:
             found.append(_title(f"{line.text} {other.text}", line))
             break
