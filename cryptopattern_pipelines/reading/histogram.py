@@ -7,6 +7,7 @@ not: the charts of many symbols (`distribution.py`).
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -330,7 +331,7 @@ def _begins_dashed(patch: np.ndarray, reach: int) -> bool:
     if count < 2:
         return False
     rows = slice(dashes[0][0], dashes[count - 1][1])
-    gaps = [after[0] - before[1] for before, after in zip(dashes[:count], dashes[1:count], strict=False)]
+    gaps = [after[0] - before[1] for before, after in pairwise(dashes[:count])]
     beside = np.concatenate([drawn[rows, 1:reach], drawn[rows, -reach:-1]], axis=1)
     regular = max(gaps) - min(gaps) <= max(2, 0.5 * min(gaps)) and 0.3 < line[rows].mean() < 0.9
     return bool(regular and beside.any(axis=1).mean() < 0.3)
