@@ -88,11 +88,12 @@ def find_bars(picture: np.ndarray) -> BarTable | None:
         return None
     left, right = ends
     full = (closed[:, left + 1 : right - 1].mean(axis=1) > _FULL) & ~_valleys(picture[:, left:right:2], ground)
-    rows = [run for run in runs_of(_without_gaps(full, 2)) if run[1] - run[0] >= 6]
+    rows = [run for run in runs_of(_without_gaps(full, 1)) if run[1] - run[0] >= 6]
     if len(rows) < 3:
         return None
     usual = sorted(bottom - top for top, bottom in rows)[len(rows) // 2]
     rows = [(top, bottom) for top, bottom in rows if abs(bottom - top - usual) <= max(2.0, 0.25 * usual)]
+    rows = _without_strays(rows)
     if not _at_one_pitch(rows):
         return None
     left, right = _without_neighbours(picture, rows, left, right, ground)
@@ -127,6 +128,18 @@ def _valleys(inner: np.ndarray, ground: np.ndarray) -> np.ndarray:
     return (strength < 0.5 * np.minimum(above, below))[:, 0]
 
 
+def _without_strays(rows: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The rows without a line of text above or below them that is as high, but stands off their pitch."""
+    while len(rows) > 3:
+        tops = np.array([top for top, _ in rows])
+        steps = np.diff(tops) / float(np.median(np.diff(tops)))
+        off = np.abs(steps - np.round(steps)) >= 0.2
+        if not off[0] and not off[-1]:
+            break
+        rows = rows[1:] if off[0] else rows[:-1]
+    return rows
+
+
 def _at_one_pitch(rows: Sequence[tuple[int, int]]) -> bool:
     if len(rows) < 3:
         return False
@@ -134,7 +147,7 @@ def _at_one_pitch(rows: Sequence[tuple[int, int]]) -> bool:
     pitch = float(np.median(np.diff(tops)))
     steps = np.diff(tops) / pitch
     gap = pitch - float(np.median([bottom - top for top, bottom in rows]))
-    return gap >= 3 and bool(np.all(np.abs(steps - np.round(steps)) < 0.2))
+    return gap >= 2 and bool(np.all(np.abs(steps - np.round(steps)) < 0.2))
 
 
 def sides_of(picture: np.ndarray) -> list[np.ndarray]:
@@ -167,7 +180,9 @@ def find_share_bar(picture: np.ndarray) -> BarTable | None:
     groups: list[list[tuple[int, int, int, int]]] = []
     for row in rows:
         last = groups[-1] if groups else None
-        if last and row[0] - last[-1][0] <= 2 and all(abs(row[i] - last[len(last) // 2][i]) <= 2 for i in (1, 2, 3)):
+        usual = last[len(last) // 2] if last else row
+        near = all(abs(row[i] - usual[i]) <= reach for i, reach in ((1, 4), (2, 2), (3, 4)))  # ends ring more
+        if last and row[0] - last[-1][0] <= 2 and near:
             last.append(row)
         else:
             groups.append([row])

@@ -64,12 +64,16 @@ def read_header(picture: np.ndarray, title: Title, words: Sequence[Word], engine
     tight = [crop[2:-2, 2:-2] for crop in (crops[i] for i in small)]
     for again in ([crops[i] for i in small], tight):
         for i, line in zip(small, engine.lines(again, whitelist=_SPAN_LETTERS), strict=True):
-            texts[i] = line.text if parse_span(texts[i]) is None and parse_span(line.text) else texts[i]
+            said, before = parse_span(line.text), parse_span(texts[i])
+            # A digit is lost more easily than made up.
+            texts[i] = line.text if said and len(said) > len(before or "") else texts[i]
     spans = [(box, span) for box, text in zip(boxes, texts, strict=True) if (span := parse_span(text))]
     if len(spans) > 1:
         spans = [pair for pair in spans if sum(_alike(pair[0], other) for other, _ in spans) == 1]
-    if len(spans) == 1:
-        return Header(spans[0][1], symbol, venue)
+    ground = np.median(region[::3, ::3].reshape(-1, 3), axis=0)
+    strength = sorted(((float(np.abs(box.colour - ground).max()), span) for box, span in spans), reverse=True)
+    if len(spans) == 1 or (len(spans) > 1 and strength[0][0] > 3 * strength[1][0]):
+        return Header(strength[0][1], symbol, venue)
     lines = [line for line in text_lines(words, gap=0.9) if first <= line.top < last]
     alone = [line for line in lines if _SPAN.fullmatch(line.text)]
     if spans or len(alone) != 1 or any(_is_button_beside(line, alone[0]) for line in lines):
@@ -129,8 +133,11 @@ def _filled_boxes(region: np.ndarray, height: int, depth: int = 0) -> list[_Box]
                 continue
             inner = region[top : top + high, left : left + wide]
             colour = np.median(inner.reshape(-1, 3), axis=0)
-            alike = np.abs(inner - colour).max(axis=2) <= 2 * _APART
-            edge, end = max(2, high // 10), high // 3  # without the rounded corners
+            # Strong colours ring and bleed where they end.
+            contrast = float(np.abs(colour - ground[top + high // 2, 0]).max())
+            alike = np.abs(inner - colour).max(axis=2) <= max(2 * _APART, 0.16 * contrast)
+            edge = max(3, high // 8) if contrast > 60 else max(2, high // 10)
+            end = high // 3  # without the rounded corners
             sides = (
                 alike[edge, end:-end],
                 alike[-edge - 1, end:-end],

@@ -208,7 +208,9 @@ def _titles_at(lines: Sequence[TextLine], index: int) -> list[Title]:
     for other in lines[index + 1 :]:
         if other.top > line.bottom + 1.5 * line.height:
             break
-        aligned = abs(other.left - line.left) < 2 * line.height
+        middles = (line.left + line.right - other.left - other.right) / 2
+        within = other.left >= line.left and other.right <= line.right  # a button goes on with the line, perhaps
+        aligned = within or abs(other.left - line.left) < 2 * line.height or abs(middles) < 1.5 * line.height
         if other.top >= line.bottom - 2 and aligned and 0.6 < other.height / line.height < 1.6:
             found.append(_title(f"{line.text} {other.text}", line))
             break
@@ -329,7 +331,7 @@ def _known_coin(coin: str) -> str:
     """A coin as read before its quote: a slash that was read as a letter is taken off where that makes it known."""
     coin = coin.upper()
     meant = meant_symbol(coin)
-    if meant is None and coin[-1] in "IJL1|" and meant_symbol(coin[:-1]):
+    if meant is None and coin[-1] in "IJL1|V" and meant_symbol(coin[:-1]):
         return meant_symbol(coin[:-1]) or coin
     return meant or base_of(coin)
 

@@ -6,25 +6,28 @@ not: the charts of many symbols (`distribution.py`).
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
+import cv2
 import numpy as np
 
 from cryptopattern_pipelines.reading.axes import Number, fit_axis, parse_number, writes_decimal_comma
-from cryptopattern_pipelines.reading.bars import BarTable, find_share_bar, sides_of
+from cryptopattern_pipelines.reading.bars import BarTable, distance_from, find_share_bar, runs_of, sides_of
 from cryptopattern_pipelines.reading.classify import TextLine, text_lines
 from cryptopattern_pipelines.reading.distribution import Method, ShareReading, ink_of_text
 from cryptopattern_pipelines.reading.liquidation_map import read_map
 from cryptopattern_pipelines.reading.ocr import Engine, Word
 
-_NUMBER = r"(100(?:[.,]0)?|\d{1,2}[.,]\d)"
+_NUMBER = r"(100(?:[.,]0)?|\d{1,2}[.,]\d)9?"  # a % may have been read as a 9: the sum tells
 _SHARES = (
     re.compile(rf"ongs?\W{{0,4}}{_NUMBER}(?!\d)", re.IGNORECASE),
     re.compile(rf"(?<![\d.,]){_NUMBER}\s?\S?\s?\w?ongs?\b", re.IGNORECASE),
     re.compile(rf"hor\w{{0,3}}\W{{0,4}}{_NUMBER}(?!\d)", re.IGNORECASE),
     re.compile(rf"(?<![\d.,]){_NUMBER}\s?\S?\s?\w?hor\w{{0,3}}\b", re.IGNORECASE),
 )
-_PRICE = re.compile(r"\bc\w{3,6}t\s?[a-z]{3,7}\W{0,3}(?P<number>[\d.,]*\d)", re.IGNORECASE)
+_MOST_CROPS = 4  # rows of text that are read again for the shares
+_PRICE = re.compile(r"\b(?:c\w{3,6}t\s?[a-z]{3,7}|price)\W{0,3}(?P<number>[\d.,]*\d)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -86,13 +89,10 @@ def _shares_in(texts: Sequence[str]) -> float | None:
 def _shares_again(picture: np.ndarray, lines: Sequence[TextLine], bar: BarTable | None, engine: Engine) -> float | None:
     """The long share from the lines that seem to speak of shares, and from the share bar, read again enlarged."""
     crops = []
-    for line in lines:
-        if re.search(r"ong|hor", line.text, re.IGNORECASE) and re.search(r"\d", line.text):
-            margin, reach = max(2, line.height // 3), 12 * line.height  # the other side's share stands beside it
-            part = picture[
-                max(0, line.top - margin) : line.bottom + margin, max(0, line.left - reach) : line.right + reach
-            ]
-            crops += [part, ink_of_text(part), part.max(axis=2)]
+    for left, top, right, bottom in _speaking_of_shares(lines)[:_MOST_CROPS]:
+        margin, reach = max(2, (bottom - top) // 3), 12 * (bottom - top)  # the other side's share stands beside it
+        part = picture[max(0, top - margin) : bottom + margin, max(0, left - reach) : right + reach]
+        crops += [part, ink_of_text(part), part.max(axis=2), distance_from(part, np.median(part, axis=(0, 1)))]
     text = _shares_in([line.text for line in engine.lines(crops)])
     if text is not None or bar is None:
         return text
@@ -108,6 +108,23 @@ def _shares_again(picture: np.ndarray, lines: Sequence[TextLine], bar: BarTable 
     return None
 
 
+def _speaking_of_shares(lines: Sequence[TextLine]) -> list[tuple[int, int, int, int]]:
+    """Boxes of the rows of text that seem to name longs or shorts, those parts taken together that stand near."""
+    boxes: list[tuple[int, int, int, int]] = []
+    for line in lines:
+        if not re.search(r"ong|\bsh|hor", line.text, re.IGNORECASE) or line.height < 5:
+            continue
+        left, top, right, bottom = line.left, line.top, line.right, line.bottom
+        for other in lines:
+            level = abs(other.top + other.bottom - line.top - line.bottom) < 1.2 * line.height
+            if level and -8 * line.height < other.left - line.right and other.right - line.left < 24 * line.height:
+                left, right = min(left, other.left), max(right, other.right)
+                top, bottom = min(top, other.top), max(bottom, other.bottom)
+        if (left, top, right, bottom) not in boxes:
+            boxes.append((left, top, right, bottom))
+    return boxes
+
+
 def _with_text(part: np.ndarray) -> np.ndarray:
     """The columns of a flat strip on which something stands, with a margin."""
     apart = np.abs(part.astype(np.int16) - np.median(part)).max(axis=0, initial=0)
@@ -120,7 +137,13 @@ def _with_text(part: np.ndarray) -> np.ndarray:
 
 def _long_area(picture: np.ndarray) -> float | None:
     """Percent of the bars' area that has the longs' colour, None where there is too little of both."""
-    longs, shorts = (int(np.count_nonzero(side)) for side in sides_of(picture))
+    sides = sides_of(picture)
+    joined = cv2.morphologyEx(sides[0] | sides[1], cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(joined)
+    areas = stats[:, cv2.CC_STAT_AREA].copy()
+    areas[0] = 0
+    bars = (areas > 0.02 * areas.sum())[labels]  # buttons and legends are smaller
+    longs, shorts = (int(np.count_nonzero(side[bars])) for side in sides)
     return 100 * longs / (longs + shorts) if longs + shorts > 0.01 * picture[..., 0].size else None
 
 
@@ -131,6 +154,10 @@ def _current_price(picture: np.ndarray, lines: Sequence[TextLine], engine: Engin
     """
     axis = _price_range(picture, lines, engine, decimal_comma)
     for texts in _price_texts(picture, lines, engine):
+        plain = [text for text in texts if "." in text and texts.count(text) > 2]
+        if plain and axis is not None and axis[0] < 0.6 * axis[1]:
+            # Not a range that prices have: the other axis was taken for it.
+            axis = None
         said = [value for text in texts for value in _meant(text, axis, decimal_comma)]
         best = max(said, key=lambda value: (said.count(value), -said.index(value)), default=None)
         if best is not None and (axis is not None or said.count(best) > 1):
@@ -148,11 +175,33 @@ def _price_texts(picture: np.ndarray, lines: Sequence[TextLine], engine: Engine)
             start = word.right - round(word.width * len(match["number"]) / len(word.text))
             named += [match["number"], *_read_again(picture, word, start, engine)]
     yield named
-    for line in lines:
-        for word in line.words:
-            # The line's first dash may have been taken for a part of the number, and garbled it.
-            if len(word.text) < 14 and _stands_on_dashes(picture, word):
-                yield [word.text, *_read_again(picture, word, word.left, engine)]
+    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.int16)
+    words = [word for line in lines for word in _whole_numbers(line)]
+    numbers = [word for word in words if re.search(r"\d", word.text)]
+    for word in words:
+        # The line's first dash may have been taken for a part of the number, and garbled it.
+        if len(word.text) > 13 or "%" in word.text or _is_label(word, numbers):
+            continue
+        if _stands_on_dashes(grey, word) or (word in numbers and _ends_dashes(grey, word)):
+            yield [word.text, *_read_again(picture, word, word.left, engine)]
+
+
+def _whole_numbers(line: TextLine) -> list[Word]:
+    """A line's words, the parts of a number that was read as two made one."""
+    words: list[Word] = []
+    for word in line.words:
+        last = words[-1] if words else None
+        numbers = (
+            last is not None and re.fullmatch(r"[\d.,]+", last.text) and re.fullmatch(r"[\dA-Z.,]{1,6}", word.text)
+        )
+        if last is not None and numbers and word.left - last.right < 0.4 * max(word.height, last.height):
+            top, bottom = min(last.top, word.top), max(last.bottom, word.bottom)
+            words[-1] = replace(
+                last, text=last.text + word.text, top=top, width=word.right - last.left, height=bottom - top
+            )
+        else:
+            words.append(word)
+    return words
 
 
 def _read_again(picture: np.ndarray, word: Word, start: int, engine: Engine) -> list[str]:
@@ -219,8 +268,8 @@ def _readings(text: str, places: int, decimal_comma: bool) -> list[Number]:
 
 def _meant(text: str, axis: tuple[float, float] | None, decimal_comma: bool) -> list[float]:
     """The price that a text says, or must have said to lie on the axis: its point lost, or its first 0 misread."""
-    if " " in text:
-        return []  # something between the digits wasn't read
+    if " " in text or sum(letter.isdigit() for letter in text) < 3:
+        return []  # something between the digits, or behind them, wasn't read
     number = parse_number(text, decimal_comma=decimal_comma)
     if axis is None:
         return [number.value] if number is not None else []
@@ -238,16 +287,51 @@ def _meant(text: str, axis: tuple[float, float] | None, decimal_comma: bool) -> 
     return list(meant) if len(meant) == 1 else []
 
 
-def _stands_on_dashes(picture: np.ndarray, word: Word) -> bool:
-    """Whether a dashed vertical line begins right under the middle of a word."""
-    top = word.bottom + 2
-    bottom = min(picture.shape[0], top + 7 * word.height)
-    x = round(word.x)
+def _is_label(word: Word, numbers: Sequence[Word]) -> bool:
+    """Whether a word is one of an axis's labels: three other numbers or more stand in its row or end in its column."""
+    reach = 0.4 * word.height
+    return any(
+        sum(abs(end(other) - end(word)) < reach for other in numbers) > 3
+        for end in (lambda w: w.y, lambda w: w.right, lambda w: w.left)
+    )
+
+
+def _stands_on_dashes(grey: np.ndarray, word: Word) -> bool:
+    """Whether a dashed vertical line begins right under the middle of a word; bars may stand under its end."""
+    top, x, reach = word.bottom + 2, round(word.x), max(2, word.height // 4)
+    return _begins_dashed(grey[top : top + 7 * word.height, max(0, x - 3 * reach) : x + 3 * reach + 1], reach)
+
+
+def _ends_dashes(grey: np.ndarray, word: Word) -> bool:
+    """Whether a dashed horizontal line comes from the left to a word's middle, or runs on under it."""
     reach = max(2, word.height // 4)
-    if bottom - top < 4 * word.height or x - 3 * reach < 0 or x + 3 * reach >= picture.shape[1]:
+    before = slice(max(0, word.left - 9 * word.height), max(0, word.left - 2))
+    for y in (round(word.y), *range(word.bottom + 2, word.bottom + word.height, 2)):
+        if _begins_dashed(grey[max(0, y - 3 * reach) : y + 3 * reach + 1, before].T[::-1], reach):
+            return True
+    return False
+
+
+def _begins_dashed(patch: np.ndarray, reach: int) -> bool:
+    """Whether a dashed line runs down a patch, 6 times `reach` and 1 wide, within `reach` of its middle, from its top.
+
+    Dashes and gaps are of one length each. Numbers of an axis below each other are as regular, but wider.
+    """
+    if patch.shape[1] != 6 * reach + 1 or len(patch) < 16:
         return False
-    grey = picture[top:bottom].mean(axis=2)
-    aside = (grey[:, x - 3 * reach] + grey[:, x + 3 * reach]) / 2
-    drawn = np.abs(grey[:, x - reach : x + reach + 1] - aside[:, None]).max(axis=1) > 25
-    changes = int(np.count_nonzero(drawn[1:] != drawn[:-1]))
-    return bool(changes >= 6 and 0.3 < drawn.mean() < 0.9)
+    drawn = np.abs(patch - (patch[:, :1] + patch[:, -1:]) / 2) > 25
+    line = drawn[:, 2 * reach : 4 * reach + 1].any(axis=1)
+    dashes = runs_of(line)
+    if len(dashes) < 2:
+        return False
+    dashes = dashes[dashes[0][0] == 0 :]  # the first may be cut
+    first = dashes[0][1] - dashes[0][0] if dashes else 0
+    alike = [abs(b - a - first) <= max(1, 0.3 * first) for a, b in dashes]
+    count = alike.index(False) if False in alike else len(alike)
+    if count < 2:
+        return False
+    rows = slice(dashes[0][0], dashes[count - 1][1])
+    gaps = [after[0] - before[1] for before, after in pairwise(dashes[:count])]
+    beside = np.concatenate([drawn[rows, 1:reach], drawn[rows, -reach:-1]], axis=1)
+    regular = max(gaps) - min(gaps) <= max(2, 0.5 * min(gaps)) and 0.3 < line[rows].mean() < 0.9
+    return bool(regular and beside.any(axis=1).mean() < 0.3)

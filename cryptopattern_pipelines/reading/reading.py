@@ -231,6 +231,10 @@ def _read(picture: np.ndarray, engine: Engine) -> Reading:
         if title is None:
             return _untitled(picture, plot, words, engine)
     title = _in_full(picture, title, words, engine)
+    if table is not None and title.image_type.startswith("liquidation_distribution"):
+        reading = _distribution(picture, table, engine, title)
+        if reading is not None:
+            return reading
     header = read_header(picture, title, words, engine)
     symbol = title.symbol or header.symbol or symbol_near(picture, title, engine)
     title = replace(
@@ -320,11 +324,11 @@ def _reading(title: Title, words: Sequence[Word], **more: Any) -> Reading:
     )  # fmt: skip
 
 
-def _distribution(picture: np.ndarray, table: BarTable, engine: Engine) -> Reading | None:
-    """A chart of many symbols, if its title says that the bars are one."""
+def _distribution(picture: np.ndarray, table: BarTable, engine: Engine, title: Title | None = None) -> Reading | None:
+    """A chart of many symbols, if its title, which stands above the bars if it isn't known yet, says that it is one."""
     top = max(8, table.bars[0].top - 2)
-    words = engine.words(picture[:top], scale=_word_scale(picture[..., 0].size))
-    title = classify(words)
+    words = engine.words(picture[:top], scale=_word_scale(picture[:top, :, 0].size * 2))
+    title = title or classify(words)
     if title is None or not title.image_type.startswith("liquidation_distribution"):
         return None
     around = [*words, *_words_below(picture, table, engine)]

@@ -16,7 +16,7 @@ from cryptopattern_pipelines.reading.symbols import KNOWN_SYMBOLS, is_near_known
 
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/"
 # USDT behind the coin, with the letters that it is read as.
-_QUOTE = re.compile(r"[/|-]?(?:U[S5]D[TI1C]?|PERP)$")
+_QUOTE = re.compile(r"[/|-]?(?:U[S5][DO0Q][TI1C]?|PERP)$")
 
 
 def read_symbols(candidates: Sequence[Column], engine: Engine) -> tuple[list[Word | None], Column]:
@@ -61,7 +61,9 @@ def _bare(text: str, *, quoted: bool) -> str:
         return text.strip("/")
     coin = _QUOTE.sub("", text) or text
     # A slash may have been read as a letter.
-    return coin[:-1] if coin not in KNOWN_SYMBOLS and coin[-1:] in "IJL1" and coin[:-1] in KNOWN_SYMBOLS else coin
+    return (
+        coin[:-1] if coin not in KNOWN_SYMBOLS and coin[-1:] in tuple("IJL1VY") and coin[:-1] in KNOWN_SYMBOLS else coin
+    )
 
 
 def _settled(column: Column, lines: Sequence[Line], engine: Engine) -> list[Word | None]:

@@ -54,6 +54,9 @@ class Item:
         return self.ink.shape[1]
 
 
+# First column and the one behind the last of something in a row, and whether it is cut.
+Run = tuple[int, int, bool]
+
 # One text a row at most, None where the row has none there.
 Column = tuple[Item | None, ...]
 
@@ -84,15 +87,56 @@ def columns_beside(picture: np.ndarray, table: BarTable, *, left: bool, captions
             if b - a > 0.9 * height:
                 mask[:, a:b] = False  # badges
         masks.append(mask)
-    used = np.sum([mask.any(axis=0) for mask in masks], axis=0) > 0
+    inked = np.array([mask.any(axis=0) for mask in masks])
     heights = [int(np.ptp(rows)) + 1 for mask in masks if (rows := np.flatnonzero(mask.any(axis=1))).size]
     gutter = max(3, round(0.45 * float(np.median(heights or [0]))))
+    texts = [_runs_with_gaps(row, gutter) for row in inked]
+    runs = _column_runs(inked, texts, gutter)
+    parts = [_parted([(a, b, False) for a, b in row], runs) for row in texts]
     columns = []
-    for run in _runs_with_gaps(used, gutter):
-        column = tuple(_item(ink, mask, run, (start, top)) for ink, mask, top in zip(inks, masks, tops, strict=True))
+    for number in range(len(runs)):
+        column = tuple(
+            _item(ink, mask, own[number], (start, top)) if number in own else None
+            for own, ink, mask, top in zip(parts, inks, masks, tops, strict=True)
+        )
         if sum(item is not None for item in column) >= max(2, 0.2 * len(column)):
             columns.append(column)
     return columns[::-1] if left else columns
+
+
+def _column_runs(inked: np.ndarray, texts: Sequence[Sequence[tuple[int, int]]], gutter: int) -> list[tuple[int, int]]:
+    """Where the columns are, by the ink of all rows (rows x pixels) and their texts.
+
+    A few labels may be so long that they reach into the next column; but where most of a column's texts go on into the
+    next one, the two are one column of which only the longest labels fill the end.
+    """
+    runs = _runs_with_gaps(np.asarray(inked.mean(axis=0) > 0.08), gutter)
+    merged: list[tuple[int, int]] = runs[:1]
+    for run in runs[1:]:
+        met = [
+            {n for n, row in enumerate(texts) for a, b in row if a < end and b > start}
+            for start, end in (merged[-1], run)
+        ]
+        both = {n for n, row in enumerate(texts) for a, b in row if a < merged[-1][1] and b > run[0]}
+        if len(both) > 0.5 * min(len(met[0]), len(met[1])):
+            merged[-1] = (merged[-1][0], run[1])
+        else:
+            merged.append(run)
+    return merged
+
+
+def _parted(texts: Sequence[Run], columns: Sequence[tuple[int, int]]) -> dict[int, Run]:
+    """The part of a row's texts that stands in each column: a text that reaches into two is parted, and cut."""
+    own: dict[int, Run] = {}
+    for text in texts:
+        met = [number for number, column in enumerate(columns) if text[0] < column[1] and text[1] > column[0]]
+        for number in met:
+            start = text[0] if number == met[0] else columns[number][0]
+            end = text[1] if number == met[-1] else columns[number][1]
+            before = own.get(number)
+            cut = len(met) > 1 or (before is not None and before[2])
+            own[number] = (before[0] if before else start, end, cut)
+    return own
 
 
 def texts_above(picture: np.ndarray, table: BarTable) -> list[list[Item]]:
@@ -100,21 +144,20 @@ def texts_above(picture: np.ndarray, table: BarTable) -> list[list[Item]]:
     gap = round(table.pitch - float(np.median([bar.height for bar in table.bars])))
     if gap < _LEAST_TEXT + 3:
         return [[] for _ in table.bars]
-    first = max(0, int(table.left) - 2)
     rim = 1 + table.bars[0].height // 8  # round bars reach beyond their full rows
-    found = [_caption(picture, bar, gap - rim, rim, first) for bar in table.bars[1:]]
+    found = [_caption(picture, bar, gap - rim, rim) for bar in table.bars[1:]]
     # Over the first bar stands the title, too: its caption is as high as the others.
     reach = [bar.top - item.top + 1 for bar, items in zip(table.bars[1:], found, strict=True) for item in items]
-    return [_caption(picture, table.bars[0], max(reach, default=0), rim, first), *found]
+    return [_caption(picture, table.bars[0], max(reach, default=0), rim), *found]
 
 
-def _caption(picture: np.ndarray, bar: Bar, reach: int, rim: int, first: int) -> list[Item]:
+def _caption(picture: np.ndarray, bar: Bar, reach: int, rim: int) -> list[Item]:
     top, bottom = max(0, bar.top - reach), bar.top - rim
     if bottom - top < _LEAST_TEXT:
         return []
-    zone = picture[top:bottom, first:]
+    zone = picture[top:bottom]
     ink = distance_from(zone, np.median(zone[:, ::4], axis=(0, 1)))
-    return _row_items(ink, ink > max(40.0, 0.4 * float(ink.max())), first, top)
+    return _row_items(ink, ink > max(40.0, 0.4 * float(ink.max())), 0, top)
 
 
 def texts_on(picture: np.ndarray, table: BarTable) -> list[list[Item]]:
@@ -134,7 +177,7 @@ def texts_on(picture: np.ndarray, table: BarTable) -> list[list[Item]]:
                 ink[:, part] = 255 - most_of(strip[:, part]) if is_dark else least_of(strip[:, part])
         ink = _stretched(ink)
         mask = ink > _INK
-        edge, corner = round(0.3 * len(mask)), len(mask) // 2
+        edge, corner = round(0.42 * len(mask)), len(mask) // 2
         for end in (mask[:, :corner], mask[:, -corner:]):
             end[:, ~end[edge : len(mask) - edge].any(axis=0)] = False  # the ground in rounded corners
         items = _row_items(ink, np.asarray(mask), first, bar.top + 1)
@@ -220,7 +263,7 @@ def _row_items(ink: np.ndarray, mask: np.ndarray, x: int, y: int) -> list[Item]:
     if rows.size == 0:
         return []
     gap = max(3, round(1.1 * min(len(mask), int(np.ptp(rows)) + 1)))
-    items = (_item(ink, mask, run, (x, y)) for run in _runs_with_gaps(np.asarray(mask.any(axis=0)), gap))
+    items = (_item(ink, mask, (*run, False), (x, y)) for run in _runs_with_gaps(np.asarray(mask.any(axis=0)), gap))
     return [item for item in items if item is not None]
 
 
@@ -235,7 +278,7 @@ def _runs_with_gaps(used: np.ndarray, gap: int) -> list[tuple[int, int]]:
     return joined
 
 
-def _item(ink: np.ndarray, mask: np.ndarray, run: tuple[int, int], place: tuple[int, int]) -> Item | None:
+def _item(ink: np.ndarray, mask: np.ndarray, run: Run, place: tuple[int, int]) -> Item | None:
     """The text in a run of columns of one row, None where there is none of a readable height.
 
     `place` is where the row's ink begins on the picture, x and y.
@@ -250,7 +293,7 @@ def _item(ink: np.ndarray, mask: np.ndarray, run: tuple[int, int], place: tuple[
     own = ink[top:bottom, left:right].astype(np.float32)
     own -= own.min(axis=0)  # each column has some ground: the two sides of a bar are brought to one
     own = (own * (255 / max(1.0, float(own.max())))).astype(np.uint8)
-    return Item(place[0] + int(left), place[1] + int(top), own, bool(left == 0 or right == mask.shape[1]))
+    return Item(place[0] + int(left), place[1] + int(top), own, bool(run[2] or left == 0 or right == mask.shape[1]))
 
 
 def _moved(line: Line, x: int, y: int) -> Line:
