@@ -4,8 +4,9 @@ What belongs here: baseline, bars, clusters, line ends. What does not: how label
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -22,6 +23,7 @@ from cryptopattern_pipelines.reading.axes import (
     numbers_of,
     writes_decimal_comma,
 )
+from cryptopattern_pipelines.reading.classify import VENUES
 from cryptopattern_pipelines.reading.cumulative import long_share, of_hue, saturation
 from cryptopattern_pipelines.reading.ocr import Engine, Word
 from cryptopattern_pipelines.reading.tilted import tilted_labels
@@ -30,6 +32,10 @@ _COLOURED = 50  # least difference of a bar's or line's channels; areas under th
 _THIN = 25  # least difference of a thin bar from its surroundings
 _LEAST_SIDE = 60  # pixels of the smallest picture in which bars can be told
 _LEAST_BARS = 8
+_VENUES = {venue.lower() for venue in VENUES}
+_LEVERAGES = ("5x", "10x", "25x", "50x", "100x")
+_LINE_NAMES = re.compile(r"\W*(?:cumul|long|short|leverage|liquidation)", re.IGNORECASE)
+_PRICE = re.compile(r"\W*(?:price|pre[cg\u00e7]o|precio|preis|prix|prezzo|fiyat)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -73,9 +79,9 @@ def read_map(picture: np.ndarray, words: Sequence[Word], engine: Engine) -> Liqu
     decimal_comma = writes_decimal_comma(word.text for word in words)
     axis = _price_axis_under(picture, plot, engine, decimal_comma)
     if axis is None:
-        current = _current_price(words, plot, None, decimal_comma=decimal_comma)
+        current = _current_price(picture, words, plot, None, engine, decimal_comma=decimal_comma)
         return LiquidationMap((), current, share, None, plot, "too few price labels could be read under the bars")
-    current = _current_price(words, plot, axis, decimal_comma=decimal_comma)
+    current = _current_price(picture, words, plot, axis, engine, decimal_comma=decimal_comma)
     levels = tuple(
         MapLevel(price, None if current is None else "long" if price < current else "short", height, axis.error)
         for price, height in (
@@ -97,13 +103,30 @@ def find_bars(picture: np.ndarray) -> Box | None:
     fall = (total[at] - total[at - size]) - (total[at + size] - total[at])
     if not fall.size or fall.max() <= 0:
         return None
-    base = int(at[fall.argmax()])
+    base = _baseline(coloured, at, fall, size)
     columns = np.flatnonzero(coloured[base - 3 : base].any(axis=0))
     if len(columns) < _LEAST_BARS or columns[-1] - columns[0] < 0.2 * picture.shape[1]:
         return None
     left, right = int(columns[0]), int(columns[-1]) + 1
     filled = np.flatnonzero(coloured[:base, left:right].sum(axis=1) > 0)
     return Box(left, int(filled[0]), right, base)
+
+
+def _baseline(coloured: np.ndarray, at: np.ndarray, fall: np.ndarray, size: int) -> int:
+    """Of the rows where the count falls most the one with most coloured pixels in one piece over it (no slider)."""
+    rows = coloured.sum(axis=1)
+    steep = [int(fall.argmax())]
+    for i in np.argsort(-fall)[: 40 * size].tolist():
+        if fall[i] < 0.25 * fall.max():
+            break
+        if all(abs(i - other) > 2 * size for other in steep):
+            steep.append(i)
+
+    def over(i: int) -> int:
+        empty = np.flatnonzero(rows[: at[i]] <= 0.01 * coloured.shape[1])
+        return int(rows[int(empty[-1]) + 1 if empty.size else 0 : at[i]].sum())
+
+    return int(at[max(steep, key=over)])
 
 
 def _bar_heights(picture: np.ndarray, plot: Box) -> np.ndarray:
@@ -127,7 +150,21 @@ def _bar_heights(picture: np.ndarray, plot: Box) -> np.ndarray:
     tall = np.maximum(heights, 1)
     whole = (inside & (coloured[::-1] > 0)).sum(axis=0) >= 0.85 * tall
     line = (inside & (of_hue(part, 300, 330)[::-1] > 0)).sum(axis=0) > 0.5 * tall
-    return np.where(whole & ~line, heights, 0)
+    return _without_grid(np.where(whole & ~line, heights, 0))
+
+
+def _without_grid(heights: np.ndarray) -> np.ndarray:
+    """Heights of bars without vertical grid lines: thin, higher than both sides, three or more of one height."""
+    away = max(3, len(heights) // 300)
+    padded = np.pad(heights, away)
+    beside = np.maximum(padded[: -2 * away], padded[2 * away :])
+    spikes = np.flatnonzero((heights - beside > 0.15 * heights.max()) & (heights > 0.7 * heights.max()))
+    firsts = spikes[np.concatenate([[True], np.diff(spikes) > away])] if spikes.size else spikes
+    alike = [int((np.abs(heights[firsts] - heights[i]) <= 2).sum()) for i in firsts]
+    if max(alike, default=0) < 3:
+        return heights
+    grid = min(int(heights[i]) for i, count in zip(firsts, alike, strict=True) if count >= 3)
+    return np.where(np.isin(np.arange(len(heights)), spikes[heights[spikes] >= grid - 2]), 0, heights)
 
 
 def _clusters(heights: np.ndarray) -> list[tuple[float, float]]:
@@ -173,21 +210,98 @@ def _price_axis(labels: Sequence[TickLabel]) -> Axis | CategoryAxis | None:
 
 
 def _current_price(
-    words: Sequence[Word], plot: Box, axis: Axis | CategoryAxis | None, *, decimal_comma: bool
+    picture: np.ndarray,
+    words: Sequence[Word],
+    plot: Box,
+    axis: Axis | CategoryAxis | None,
+    engine: Engine,
+    *,
+    decimal_comma: bool,
 ) -> float | None:
-    """The price after `Current Price`, else the number over the plot that stands where the axis has that price."""
-    low, high = (axis.value(plot.left), axis.value(plot.right)) if axis is not None else (0.0, float("inf"))
-    named = [i for i, word in enumerate(words) if re.match(r"price\W*\d|price\W?$", word.text, re.IGNORECASE)]
-    for i in named:
-        rest = [words[i].text, *(w.text for w in words[i + 1 : i + 2] if w.line == words[i].line)]
-        for number in numbers_of([re.sub(r"^\D+", "", text) for text in rest], decimal_comma=decimal_comma):
-            if words[i].bottom <= plot.bottom and low <= number.value <= high:
-                return number.value
-    if axis is None:
-        return None
-    for word in words:
-        if plot.top - 0.1 * plot.height <= word.y <= plot.top + 0.2 * plot.height and plot.left <= word.x <= plot.right:
-            for number in numbers_of([word.text], decimal_comma=decimal_comma):
-                if abs(axis.value(word.x) - number.value) <= 0.02 * (high - low):
-                    return number.value
+    """The number over the plot that stands where the axis has that price, else the one named so that is read twice."""
+    over = [word for word in words if word.y <= plot.top + 0.3 * plot.height]
+    if axis is not None:
+        low, high = axis.value(plot.left), axis.value(plot.right)
+        for word in over:
+            for x in (word.x, _middle_of_line(word, over)):
+                for number in _either_way(word.text, decimal_comma):
+                    if plot.left <= x <= plot.right and abs(axis.value(x) - number) <= 0.02 * (high - low):
+                        return number
+    for i, word in enumerate(over):
+        if not _PRICE.match(word.text):
+            continue
+        for other in [w for w in over[i : i + 3] if w.line == word.line]:
+            for number in _either_way(re.sub(r"^\D+", "", other.text), decimal_comma):
+                if axis is not None and not axis.value(plot.left) <= number <= axis.value(plot.right):
+                    continue
+                box = Box(other.left, other.top, other.right, other.bottom)
+                again = engine.lines([box.of(picture, 3)])[0].text
+                if number in _either_way(re.sub(r"^\D+", "", again), decimal_comma):
+                    return number
     return None
+
+
+def _either_way(text: str, decimal_comma: bool) -> list[float]:
+    """The numbers that a text may be, with the page's decimal sign first: small points are misread as commas."""
+    return [
+        number.value
+        for comma in (decimal_comma, not decimal_comma)
+        for number in numbers_of([text], decimal_comma=comma)
+    ]
+
+
+def _middle_of_line(word: Word, words: Sequence[Word]) -> float:
+    """Middle column of the words that stand close together with a word: labels are centred as a whole."""
+    left, right = word.left, word.right
+    for other in sorted((w for w in words if w.line == word.line), key=lambda w: abs(w.x - word.x)):
+        if other.left - right <= other.height and left - other.right <= other.height:
+            left, right = min(left, other.left), max(right, other.right)
+    return (left + right) / 2
+
+
+def legend_of(picture: np.ndarray, words: Sequence[Word], plot: Box) -> tuple[str | None, str | None]:
+    """Venues and leverages that a legend names, as `binance_okx` and `25x_50x_100x`, None where it names none.
+
+    Named is what stands in one line over or under the plot. Where an entry wasn't read, a gap or ink at an end of the
+    line tells, and nothing is named.
+    """
+    outside = [word for word in words if word.y < plot.top + 0.2 * plot.height or word.y > plot.bottom]
+    venues = _row_of(picture, outside, lambda text: text.lower() in _VENUES, 2)
+    leverages = _row_of(picture, outside, lambda text: text in _LEVERAGES, 3)
+    start = _LEVERAGES.index(leverages[0]) if leverages else 0
+    if leverages != _LEVERAGES[start : start + len(leverages)]:
+        leverages = ()
+    return "_".join(venues).lower() or None, "_".join(leverages) or None
+
+
+def _row_of(picture: np.ndarray, words: Sequence[Word], is_entry: Callable[[str], bool], least: int) -> tuple[str, ...]:
+    """Texts of the entries of one line, left to right, if there are enough and none beside them was left unread."""
+    for first in words:
+        if not is_entry(first.text):
+            continue
+        line = [w for w in words if abs(w.y - first.y) < 0.7 * first.height]
+        row = sorted((w for w in line if is_entry(w.text)), key=lambda w: w.left)
+        gaps = [b.left - a.right for a, b in pairwise(row)]
+        if len(row) < least or min(gaps) <= 0 or max(gaps) > 1.5 * min(gaps) + 4:
+            continue
+        gap, height = round(float(np.median(gaps))), first.height
+        # Where the entry before the row would end, and where the mark of the one after it would stand.
+        before, after = row[0].left - gap, row[-1].right + gap
+        names = [w for w in line if _LINE_NAMES.match(w.text)]
+        ends = (
+            _is_empty(picture, first, before - 2 * height, before + 1)
+            or _is_near(before, [w.right for w in names], gap),
+            _is_empty(picture, first, row[-1].right + 3, after - 2) or _is_near(after, [w.left for w in names], gap),
+        )
+        if all(ends):
+            return tuple(word.text for word in row)
+    return ()
+
+
+def _is_near(place: int, edges: Sequence[int], gap: int) -> bool:
+    return any(abs(edge - place) < 0.5 * gap + 4 for edge in edges)
+
+
+def _is_empty(picture: np.ndarray, word: Word, left: int, right: int) -> bool:
+    part = picture[word.top : word.bottom, max(0, left) : max(0, right)]
+    return part.size == 0 or int(np.ptp(part, axis=(0, 1)).max()) < _THIN

@@ -25,7 +25,7 @@ from cryptopattern_pipelines.reading.dashboard import Metric, read_dashboard
 from cryptopattern_pipelines.reading.distribution import ShareReading, read_distribution
 from cryptopattern_pipelines.reading.heatmap import Heatmap, Plot, find_plot, read_heatmap
 from cryptopattern_pipelines.reading.histogram import read_histogram
-from cryptopattern_pipelines.reading.liquidation_map import read_map
+from cryptopattern_pipelines.reading.liquidation_map import legend_of, read_map
 from cryptopattern_pipelines.reading.ocr import Engine, Word, default_engine
 from cryptopattern_pipelines.reading.picture import (
     MAX_BYTES,
@@ -372,6 +372,9 @@ def _map(picture: np.ndarray, title: Title, words: Sequence[Word], engine: Engin
     chart = read_map(picture, words, engine)
     if not title.strong and not _has_legend_of_a_map(words):
         return _unknown(words, "a title that says Liquidation Map, but no map under it")
+    if chart.plot is not None:
+        venues, leverages = legend_of(picture, words, chart.plot)
+        title = replace(title, venue=title.venue or venues, leverage=title.leverage or leverages)
     readings: tuple[ShareReading, ...] = ()
     if chart.long_share is not None:
         long_pct = round(chart.long_share, 1)
