@@ -21,7 +21,14 @@ import numpy as np
 from cryptopattern_pipelines.reading.axes import Box
 from cryptopattern_pipelines.reading.bars import BarTable, find_bars
 from cryptopattern_pipelines.reading.buttons import read_header
-from cryptopattern_pipelines.reading.classify import Title, classify, market_of, symbol_near, text_lines
+from cryptopattern_pipelines.reading.classify import (
+    Title,
+    classify,
+    market_of,
+    names_liquidations,
+    symbol_near,
+    text_lines,
+)
 from cryptopattern_pipelines.reading.dashboard import read_dashboard
 from cryptopattern_pipelines.reading.distribution import ShareReading, read_distribution
 from cryptopattern_pipelines.reading.heatmap import Heatmap, find_plot, read_heatmap
@@ -392,7 +399,8 @@ def _untitled(picture: np.ndarray, plot: Box, palette: str, words: Sequence[Word
     named = [(line.height, line, market) for line in above if (market := _market_at_start(line.text))]
     if any(_OTHER_BANDS.search(line.text) for line in above):
         return _unknown(words, "bands of something else than liquidations")
-    if not named and not _speaks_of_leverage(words) and chart.colour_bar_max is None:
+    told = named or _speaks_of_leverage(words) or chart.colour_bar_max is not None
+    if not told and not any(names_liquidations(line.text) for line in above):
         return _unknown(words, "bands that nothing calls liquidations")
     title = Title("price_chart_heatmap", 0.7, f"bands in {palette} on a price axis, no title", strong=False)
     if named:
