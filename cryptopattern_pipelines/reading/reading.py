@@ -40,6 +40,7 @@ from cryptopattern_pipelines.reading.picture import (
     FileTooLarge,
     UnreadablePicture,
     file_bytes,
+    is_noise,
     load_picture,
 )
 from cryptopattern_pipelines.reading.workers import attempt, map_isolated
@@ -201,6 +202,8 @@ def read_pixels(picture: np.ndarray, engine: Engine) -> Reading:
         return Reading("", "", confidence=1.0, evidence="too small", error=f"{width} x {height} pixels hold no chart")
     if max(height, width) > _MOST_STRETCHED * min(height, width):
         return Reading("", "", confidence=1.0, evidence="a strip", error=f"{width} x {height} pixels hold no chart")
+    if is_noise(picture):
+        return Reading("", "", confidence=1.0, evidence="noise: no two pixels are alike")
     scale = (_MOST_PIXELS / (height * width)) ** 0.5
     if scale < 1:
         smaller = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
