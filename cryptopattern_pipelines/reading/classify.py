@@ -213,14 +213,6 @@ def names_liquidations(text: str) -> bool:
     return re.search(r"\bliq\w{4,}", _spelled(text), re.IGNORECASE) is not None
 
 
-def _alike(height: float, other: float) -> bool:
-    return 0.8 < height / max(other, 1) < 1.25
-
-
-def _is_plain_word(word: Word) -> bool:
-    return word.confidence > 0.6 and re.fullmatch(r"[A-Za-z][a-z]+[,.:;!?]?", word.text) is not None
-
-
 def _said(title: Title) -> int:
     parts = (title.symbol, title.venue, title.leverage, title.timeframe, title.chart_time)
     return sum(part is not None for part in parts)
