@@ -34,8 +34,10 @@ _DASHES = ("-", "\u2013", "\u2014")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 _DISTRIBUTION = re.compile(r"^(?P<lead>.{0,30}?)\b[l1I]?iquidations?\s?distribution\b(?P<rest>.{0,50})$", re.IGNORECASE)
-_MAP = re.compile(r"^(?P<lead>.{0,40}?)\b(?:exchange\s)?liquidation\s?map(?P<rest>.{0,40})$", re.IGNORECASE)
-_HEATMAP = re.compile(r"^(?P<lead>.{0,40}?)\bli[qg](?:uidations?)?[\s-]?heat\s?map(?P<rest>.{0,40})$", re.IGNORECASE)
+_MAP = re.compile(r"^(?P<lead>.{0,40}?)\b(?:exchange\s)?liquidation\s?ma(?:p|$)(?P<rest>.{0,40})$", re.IGNORECASE)
+_HEATMAP = re.compile(
+    r"^(?P<lead>.{0,40}?)\bli[qg](?:uidations?)?[\s-]?heat\s?m(?:ap|a?$)(?P<rest>.{0,40})$", re.IGNORECASE
+)
 _KINGFISHER_MAP = re.compile(
     r"^\W*(?P<coin>[A-Z0-9]{1,12})\s?[:;.]\s?(?P<venues>[A-Za-z_ ]{3,80}?)\s?[-\u2014\u2013~]", re.ASCII
 )
@@ -55,6 +57,7 @@ _LABELS = re.compile(
 
 
 _CLOCK = re.compile(r"\b(?:[01]?\d|2[0-3])[:-][0-5]\d\b")
+_ADDRESS = re.compile(r"https?:|\bwww\.", re.IGNORECASE)
 # What stands on a box that hides the page behind it.
 _BARRIER = re.compile(
     r"\b(?:password|cookies|consent|captcha|verify(?:ing)? you|checking your browser|continue with (?:google|apple)"
@@ -161,30 +164,42 @@ def classify(words: Sequence[Word]) -> Title | None:
 
 
 def _stands_out(title: Title, found: Sequence[Title], lines: Sequence[TextLine]) -> bool:
-    """Whether a title heads its picture: pages of links, chats and articles name charts, too.
+    """Whether a title heads its picture: pages of links, chats and articles name charts, too."""
+    return title.box is None or not (_is_in_a_list(title, found) or _is_amid_text(title.box, lines))
 
-    It does not where titles of other charts stand in one column with it, where a larger heading stands below it, where
-    five lines of words are as large as it, where four lines have a time of day as messages have, or where the page asks
-    for a login or for consent.
+
+def _is_in_a_list(title: Title, found: Sequence[Title]) -> bool:
+    """Whether titles of other charts stand in one column with it, as large as it."""
+    left, top, _, bottom = title.box or (0, 0, 0, 0)
+    others = [
+        other.box
+        for other in found
+        if other.box and (other.image_type != title.image_type or other.symbol not in (title.symbol, None))
+    ]
+    return any(
+        abs(box[0] - left) < bottom - top
+        and (box[1] >= bottom or box[3] <= top)
+        and _alike(box[3] - box[1], bottom - top)
+        for box in others
+    )
+
+
+def _is_amid_text(box: tuple[int, int, int, int], lines: Sequence[TextLine]) -> bool:
+    """Whether a title is part of a talk, an article or a search, or of a page behind a box that asks for something.
+
+    Prose above it or a larger heading below it tell, five lines of words as large as it, a time of day on four lines,
+    addresses on two, and what such boxes ask for.
     """
-    if title.box is None:
-        return True
-    left, top, _, bottom = title.box
+    _, top, _, bottom = box
     height = bottom - top
-    for other in found:
-        if other.box is None or (other.image_type == title.image_type and other.symbol in (title.symbol, None)):
-            continue
-        beside = abs(other.box[0] - left) < height and not (other.box[1] < bottom and top < other.box[3])
-        if beside and _alike(other.box[3] - other.box[1], height):
-            return False
     said = [(line, sum(_is_plain_word(word) for word in line.words)) for line in lines]
-    if any(line.top > bottom and count >= 3 and line.height > 1.25 * height for line, count in said):
-        return False
-    if sum(count >= 2 and _alike(line.height, height) for line, count in said if line.top != top) >= 5:
-        return False
-    if len({line.top // (2 * height) for line in lines if _CLOCK.search(line.text)}) >= 4:
-        return False
-    return not any(_BARRIER.search(line.text) for line, count in said if count)
+    prose = sum(line.bottom <= top and count >= 5 for line, count in said)
+    headings = sum(line.top > bottom and count >= 3 and line.height > 1.25 * height for line, count in said)
+    as_large = sum(count >= 2 and line.top != top and _alike(line.height, height) for line, count in said)
+    times = len({line.top // (2 * height) for line in lines if _CLOCK.search(line.text)})
+    addresses = sum(_ADDRESS.search(line.text) is not None for line in lines)
+    asks = any(count and _BARRIER.search(line.text) for line, count in said)
+    return prose >= 2 or headings > 0 or as_large >= 5 or times >= 4 or addresses >= 2 or asks
 
 
 def _alike(height: float, other: float) -> bool:
@@ -193,6 +208,11 @@ def _alike(height: float, other: float) -> bool:
 
 def _is_plain_word(word: Word) -> bool:
     return word.confidence > 0.6 and re.fullmatch(r"[A-Za-z][a-z]+[,.:;!?]?", word.text) is not None
+
+
+def names_liquidations(text: str) -> bool:
+    """Whether a line has the word, be a letter or two of it misread."""
+    return re.search(r"\bliq\w{4,}", _spelled(text), re.IGNORECASE) is not None
 
 
 def _said(title: Title) -> int:

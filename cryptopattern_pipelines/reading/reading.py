@@ -20,7 +20,14 @@ import numpy as np
 
 from cryptopattern_pipelines.reading.bars import BarTable, find_bars
 from cryptopattern_pipelines.reading.buttons import read_header
-from cryptopattern_pipelines.reading.classify import Title, classify, market_of, symbol_near, text_lines
+from cryptopattern_pipelines.reading.classify import (
+    Title,
+    classify,
+    market_of,
+    names_liquidations,
+    symbol_near,
+    text_lines,
+)
 from cryptopattern_pipelines.reading.dashboard import Metric, read_dashboard
 from cryptopattern_pipelines.reading.distribution import ShareReading, read_distribution
 from cryptopattern_pipelines.reading.heatmap import Heatmap, Plot, find_plot, read_heatmap
@@ -32,6 +39,7 @@ from cryptopattern_pipelines.reading.picture import (
     FileTooLarge,
     UnreadablePicture,
     file_bytes,
+    is_noise,
     load_picture,
 )
 from cryptopattern_pipelines.reading.text_page import text_page
@@ -198,6 +206,8 @@ def read_pixels(picture: np.ndarray, engine: Engine) -> Reading:
         return Reading("", "", confidence=1.0, evidence="too small", error=f"{width} x {height} pixels hold no chart")
     if max(height, width) > _MOST_STRETCHED * min(height, width):
         return Reading("", "", confidence=1.0, evidence="a strip", error=f"{width} x {height} pixels hold no chart")
+    if is_noise(picture):
+        return Reading("", "", confidence=1.0, evidence="noise: no two pixels are alike")
     scale = (_MOST_PIXELS / (height * width)) ** 0.5
     if scale < 1:
         smaller = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
@@ -460,7 +470,8 @@ def _untitled(picture: np.ndarray, plot: Plot, words: Sequence[Word], engine: En
         return _unknown(words, "no title of a chart that is read")
     if any(_OTHER_BANDS.search(line.text) for line in above):
         return _unknown(words, "bands of something else than liquidations")
-    if not named and not _speaks_of_leverage(words) and chart.colour_bar_max is None:
+    told = named or _speaks_of_leverage(words) or chart.colour_bar_max is not None
+    if not told and not any(names_liquidations(line.text) for line in above):
         return _unknown(words, "bands that nothing calls liquidations")
     title = Title("price_chart_heatmap", 0.7, f"bands in {palette} on a price axis, no title", strong=False)
     if named:

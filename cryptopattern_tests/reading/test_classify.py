@@ -51,6 +51,8 @@ def test_all_leverage_in_other_titles_makes_no_distribution() -> None:
         ("Binance BTC/USDT Liquidation Heatmap(1 month)", "price_chart_heatmap", "BTC", "Binance", "1 month"),
         ("OKX 1000FLOKIUSDT Liquidation Heatmap", "price_chart_heatmap", "1000FLOKI", "OKX", None),
         ("Binance SUIUSDT Liquidaticn Heatmap", "price_chart_heatmap", "SUI", "Binance", None),
+        ("Binance ETH/USDT Liquidation Ma", "liquidation_map", "ETH", "Binance", None),
+        ("OKX BTC/USDT Liquidation Heatm", "price_chart_heatmap", "BTC", "OKX", None),
         ("SOL/JUSDT Liquidation Heatmap", "price_chart_heatmap", "SOL", None, None),
         ("SOL Market Metrics", "market_metrics_dashboard", "SOL", None, None),
         ("Crypto Market Overview", "market_metrics_dashboard", None, None, None),
@@ -97,9 +99,11 @@ def test_a_menu_that_names_a_heatmap_is_no_strong_title() -> None:
         ("Popular pages", "ADA Liquidation Heatmap", "BTC Liquidation Map", "OP Liquidation Heatmap"),
         ("BTC Liquidation Heatmap", "Email", "Password", "Forgot it?"),
         ("Ann 12:01", "BTC Liquidation Map", "Ben 12:03", "looks bad 12:04", "Ann 12:09", "yes 12:10"),
+        ("Traders watch the map for clusters", "above the price that is current", "BTC Liquidation Heatmap"),
+        ("https://www.some.com", "BTC Liquidation Map", "www.other.com/a", "ETH funding"),
         ("BTC Liquidation Map", "some words here", "more of them", "and then more", "which go on", "up to here"),
     ],
-    ids=["links", "login", "chat", "text"],
+    ids=["links", "login", "chat", "article", "search", "text"],
 )
 def test_a_title_among_others_or_in_a_talk_is_not_strong(lines: tuple[str, ...]) -> None:
     title = classify(words_of(*lines))
