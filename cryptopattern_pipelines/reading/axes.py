@@ -397,8 +397,11 @@ def _filled_core(off: np.ndarray, box: Box) -> Box | None:
     part = off[box.top : box.bottom, box.left : box.right]
     ink = off > 0.45 * np.percentile(part, 98)
     part = _without_holes(ink[box.top : box.bottom, box.left : box.right])
-    rows, columns = np.flatnonzero(part.mean(axis=1) > 0.6), np.flatnonzero(part.mean(axis=0) > 0.6)
-    if rows.size < 7 or columns.size < 14:
+    rows = np.flatnonzero(part.mean(axis=1) > 0.6)
+    if rows.size < 7:
+        return None
+    columns = np.flatnonzero(part[rows[0] : rows[-1] + 1].mean(axis=0) > 0.6)
+    if columns.size < 14:
         return None
     top, bottom, left, right = int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
     part = part[top:bottom, left:right]

@@ -215,7 +215,7 @@ def _row_strength(picture: np.ndarray, plot: Plot) -> np.ndarray:
     It is the place that all but a third of a row's pixels pass: a dashed line is none. Where a pop-up lies over the
     edge, what stands at the pop-up's left counts.
     """
-    box, strip = plot.box, _right_strip(plot.box, 0.02)
+    box, strip = plot.box, _right_strip(plot.box, 0.012)
     strength = _strength_in(picture, plot.palette, strip)
     over = _popup(picture, box)
     if over is not None:
