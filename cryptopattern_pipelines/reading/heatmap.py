@@ -205,6 +205,7 @@ def _is_ground(colour: np.ndarray, palette: Palette) -> bool:
 
 def _closed(mask: np.ndarray, gap: int) -> np.ndarray:
     """A mask of rows with its gaps of up to that many rows filled."""
+    gap += gap % 2  # a kernel of an even size would shift the mask
     column = np.pad(mask.astype(np.uint8), gap, mode="edge")[:, None]
     return cv2.morphologyEx(column, cv2.MORPH_CLOSE, np.ones((gap + 1, 1), np.uint8))[gap:-gap, 0] > 0
 
