@@ -77,11 +77,15 @@ class Box:
 
 @dataclass(frozen=True)
 class TickLabel:
-    """One label beside an axis: where its ink stands, whether it is a filled tag, what number each reading gave."""
+    """One label beside an axis: where its ink stands, whether it is a filled tag, what number each reading gave.
+
+    `ambiguous` says whether the numbers are others where the decimal sign is the comma, or the point.
+    """
 
     box: Box
     filled: bool
     numbers: tuple[Number, ...]
+    ambiguous: bool = False
 
 
 @dataclass(frozen=True)
@@ -278,7 +282,11 @@ def tick_labels(
             glyphs = _glyphs(box.of(picture, 2))
             several[:] = [text for text in several if sum(c.isalnum() or c == "$" for c in text) >= glyphs]
     numbers = _with_lost_points([numbers_of(several, decimal_comma=decimal_comma) for several in texts])
-    return [TickLabel(box, filled, tuple(several)) for (box, filled), several in zip(boxes, numbers, strict=True)]
+    unclear = [numbers_of(several) != numbers_of(several, decimal_comma=True) for several in texts]
+    return [
+        TickLabel(box, filled, tuple(several), ambiguous)
+        for (box, filled), several, ambiguous in zip(boxes, numbers, unclear, strict=True)
+    ]
 
 
 def _glyphs(crop: np.ndarray) -> int:
@@ -331,7 +339,7 @@ def _label_boxes(picture: np.ndarray, strip: Box, edge: str) -> list[tuple[Box, 
     strong = (off > _ink_threshold(off)).astype(np.uint8)
     tall = np.ones((max(24, round(0.12 * pixels.shape[0])), 1), np.uint8)
     lines = cv2.morphologyEx(strong, cv2.MORPH_OPEN, tall)  # an axis line joins the tag and the labels at its ticks
-    ink = _without_lines(cv2.subtract(strong, lines), 0.1 * pixels.shape[0], edge)
+    ink = _without_ticks(_without_lines(cv2.subtract(strong, lines), 0.1 * pixels.shape[0], edge))
     joined = cv2.morphologyEx(ink, cv2.MORPH_CLOSE, np.ones((1, max(3, _glyph_height(ink))), np.uint8))
     count, _, stats, _ = cv2.connectedComponentsWithStats(joined)
     found = []
@@ -380,6 +388,15 @@ def _without_lines(ink: np.ndarray, tallest: float, edge: str = "") -> np.ndarra
     touches = (left == 0) & (edge == "left") | (left + width == ink.shape[1]) & (edge == "right")
     tag = (area > 0.6 * width * height) & (height >= 7) & (width >= 1.3 * height)
     keep = (height <= tallest) & (width <= 0.9 * ink.shape[1]) & (tag | ~touches)
+    keep[0] = False
+    return keep[labels].astype(np.uint8)
+
+
+def _without_ticks(ink: np.ndarray) -> np.ndarray:
+    """Ink without the marks that point from an axis to its labels: flat, while points are as wide as they are high."""
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(ink, connectivity=8)
+    width, height = stats[:, 2], stats[:, 3]
+    keep = (height > 0.3 * _glyph_height(ink)) | (width < 2 * height)
     keep[0] = False
     return keep[labels].astype(np.uint8)
 

@@ -72,6 +72,7 @@ _COARSE = 4  # pixels at a time in which the plot is looked for
 _MOST_PAIRS = 3000  # pairs of colours that are looked at to tell the palette
 _LEAST_EDGES = 12  # rows with band edges in a loaded chart: a blurred one has none
 _PRICE = r"\$\d[\d,.]*|\d[\d,]*[.,]\d{2,}"
+_COMMA_WORDS = re.compile(r"Liquidations-|liquidaci|liquida\u00e7", re.IGNORECASE)  # German, Spanish, Portuguese
 _LEAST_SIDE = 60  # pixels of the smallest picture or plot in which bands can be told
 _LEAST_LABELS = 3
 # How far under the middle of its digits a label's tick is, in their height: ECharts and canvases put the em box's
@@ -294,12 +295,21 @@ def read_heatmap(picture: np.ndarray, words: Sequence[Word], engine: Engine, plo
         price = dollars[0] if len(dollars) == 1 and dollars[0] < _DEAREST else None
         return Heatmap((), price, largest, None, plot.palette.name, plot.box, missing)
     current = _current_price(labels, dollars or plain, axis, plot.box)
+    if current is None and _is_unclear(words, labels):
+        missing = "whether the price labels' sign is the decimal one can't be told"
+        return Heatmap((), None, largest, None, plot.palette.name, plot.box, missing)
     levels = tuple(
         HeatmapLevel(axis.value(row), _side(axis.value(row), current), strength, axis.error, standing)
         for row, strength, standing in _levels(picture, plot)
     )
     ends = sorted((axis.value(plot.box.top - 0.5), axis.value(plot.box.bottom - 0.5)))
     return Heatmap(levels, current, largest, (ends[0], ends[1]), plot.palette.name, plot.box)
+
+
+def _is_unclear(words: Sequence[Word], labels: Sequence[TickLabel]) -> bool:
+    """Whether labels like 2,320 stand on a page in a language that writes decimal commas, but not on all pages."""
+    foreign = any(_COMMA_WORDS.search(word.text) for word in words)
+    return foreign and sum(label.ambiguous for label in labels) > 0.5 * sum(bool(label.numbers) for label in labels)
 
 
 def _side(price: float, current: float | None) -> str | None:

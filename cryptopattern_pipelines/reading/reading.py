@@ -391,9 +391,11 @@ def _market_in(text: str) -> tuple[str, str | None, str] | None:
     market = market_of(match[1]) if match else None
     if match and market:
         return (*market, text if _SPANISH.match(text) else match[1])
-    first = text.split(" ", maxsplit=1)[0]
+    first, last = text.split(" ", maxsplit=1)[0], text.rsplit(" ", maxsplit=1)[-1]
     if " " in text and len(first) > 2 and first in KNOWN_SYMBOLS:  # a page of a coin, not of a pair
         return first, None, first
+    if _SPANISH.match(text) and last in KNOWN_SYMBOLS:
+        return last, None, text
     return None
 
 
