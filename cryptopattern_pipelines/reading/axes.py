@@ -169,6 +169,8 @@ def fit_axis(
     count = len(set(label.tolist()))
     if count < least:
         return None
+    # Charts that leave out needless zeros print 17 between 16.8 and 17.2: it is rounded no more than these.
+    half = np.minimum(half, np.median([half[label == i].min() for i in set(label.tolist())]))
     first, second = np.triu_indices(len(p), 1)
     far = (np.abs(p[first] - p[second]) >= max(4.0, 0.25 * float(np.ptp(p)))) & (v[first] != v[second])
     first, second = first[far], second[far]
@@ -204,15 +206,20 @@ def fit_axis(
     # Of a label's readings on the line the nearest one counts.
     off = np.where(on_line[best], residual[best] / slack[best], np.inf)
     keep = [int(np.flatnonzero(label == i)[off[label == i].argmin()]) for i in np.flatnonzero(agree[best])]
-    exact = _on_grid(p[keep], v[keep], half[keep], pixel_error) if grid else np.zeros(len(keep), dtype=bool)
-    return _mean_line(p[keep], v[keep], np.where(exact, 0.0, half[keep]), pixel_error, count)
+    p, v, half = p[keep], v[keep], half[keep]
+    if grid:
+        exact, misread = _on_grid(p, v, half, pixel_error)
+        p, v, half = p[~misread], v[~misread], np.where(exact, 0.0, half)[~misread]
+    return _mean_line(p, v, half, pixel_error, count)
 
 
-def _on_grid(p: np.ndarray, v: np.ndarray, half: np.ndarray, pixel_error: float) -> np.ndarray:
-    """Which of the labels that lie on a line are multiples of one round step; none where that line is off a label.
+def _on_grid(p: np.ndarray, v: np.ndarray, half: np.ndarray, pixel_error: float) -> tuple[np.ndarray, np.ndarray]:
+    """Which of the labels that lie on a line are multiples of one round step, and which are misread ones among them.
 
-    A step is round if it is 1, 2, 2.5, 3, 4 or 5 times a power of ten.
+    A step is round if it is 1, 2, 2.5, 3, 4 or 5 times a power of ten. None are where an end label that is off the
+    grid's own line by more than its rounding shows that the others were rounded, too.
     """
+    none = np.zeros(len(v), dtype=bool)
     steps = np.abs(np.diff(v))
     steps = steps[steps > 0]
     for step in sorted(set(steps.tolist()), key=lambda step: -int(np.isclose(steps, step).sum())):
@@ -221,9 +228,11 @@ def _on_grid(p: np.ndarray, v: np.ndarray, half: np.ndarray, pixel_error: float)
         if np.abs(np.array(_ROUND) - mantissa).min() < 1e-6 and on.sum() >= max(3, 0.5 * len(v)):
             slope, intercept = np.polyfit(p[on], v[on], 1)
             slack = np.where(on, 0.0, half) + 2.5 * pixel_error * abs(slope)
-            if (np.abs(slope * p + intercept - v) <= slack).all():
-                return on
-    return np.zeros(len(v), dtype=bool)
+            off = np.abs(slope * p + intercept - v) > slack
+            inside = (p > p[on].min()) & (p < p[on].max()) & ~on
+            if not (off & ~inside).any() and 4 * off.sum() <= on.sum():
+                return on, off
+    return none, none
 
 
 def _mean_line(p: np.ndarray, v: np.ndarray, half: np.ndarray, pixel_error: float, labels: int) -> Axis:
@@ -387,7 +396,7 @@ def _without_lines(ink: np.ndarray, tallest: float, edge: str = "") -> np.ndarra
     left, width, height, area = stats[:, 0], stats[:, 2], stats[:, 3], stats[:, 4]
     touches = (left == 0) & (edge == "left") | (left + width == ink.shape[1]) & (edge == "right")
     tag = (area > 0.6 * width * height) & (height >= 7) & (width >= 1.3 * height)
-    keep = (height <= tallest) & (width <= 0.9 * ink.shape[1]) & (tag | ~touches)
+    keep = (height <= tallest) & (tag | (width <= 0.9 * ink.shape[1]) & ~touches)
     keep[0] = False
     return keep[labels].astype(np.uint8)
 
