@@ -15,6 +15,7 @@ import numpy as np
 
 from cryptopattern_pipelines.reading.ocr import Engine
 
+_SEPARATE = 9  # height of digits in pixels from which they stand apart
 _SMALL_PRINT = 9  # height of digits in pixels under which one reading isn't to be trusted
 
 NUMBER_CHARACTERS = "0123456789.,KMBT$"
@@ -76,11 +77,15 @@ class Box:
 
 @dataclass(frozen=True)
 class TickLabel:
-    """One label beside an axis: where its ink stands, whether it is a filled tag, what number each reading gave."""
+    """One label beside an axis: where its ink stands, whether it is a filled tag, what number each reading gave.
+
+    `ambiguous` says whether the numbers are others where the decimal sign is the comma, or the point.
+    """
 
     box: Box
     filled: bool
     numbers: tuple[Number, ...]
+    ambiguous: bool = False
 
 
 @dataclass(frozen=True)
@@ -173,6 +178,8 @@ def fit_axis(
     count = len(set(label.tolist()))
     if count < least:
         return None
+    # Charts that leave out needless zeros print 17 between 16.8 and 17.2: it is rounded no more than these.
+    half = np.minimum(half, np.median([half[label == i].min() for i in set(label.tolist())]))
     first, second = np.triu_indices(len(p), 1)
     far = (np.abs(p[first] - p[second]) >= max(4.0, 0.25 * float(np.ptp(p)))) & (v[first] != v[second])
     first, second = first[far], second[far]
@@ -208,15 +215,20 @@ def fit_axis(
     # Of a label's readings on the line the nearest one counts.
     off = np.where(on_line[best], residual[best] / slack[best], np.inf)
     keep = [int(np.flatnonzero(label == i)[off[label == i].argmin()]) for i in np.flatnonzero(agree[best])]
-    exact = _on_grid(p[keep], v[keep], half[keep], pixel_error) if grid else np.zeros(len(keep), dtype=bool)
-    return _mean_line(p[keep], v[keep], np.where(exact, 0.0, half[keep]), pixel_error, count)
+    p, v, half = p[keep], v[keep], half[keep]
+    if grid:
+        exact, misread = _on_grid(p, v, half, pixel_error)
+        p, v, half = p[~misread], v[~misread], np.where(exact, 0.0, half)[~misread]
+    return _mean_line(p, v, half, pixel_error, count)
 
 
-def _on_grid(p: np.ndarray, v: np.ndarray, half: np.ndarray, pixel_error: float) -> np.ndarray:
-    """Which of the labels that lie on a line are multiples of one round step; none where that line is off a label.
+def _on_grid(p: np.ndarray, v: np.ndarray, half: np.ndarray, pixel_error: float) -> tuple[np.ndarray, np.ndarray]:
+    """Which of the labels that lie on a line are multiples of one round step, and which are misread ones among them.
 
-    A step is round if it is 1, 2, 2.5, 3, 4 or 5 times a power of ten.
+    A step is round if it is 1, 2, 2.5, 3, 4 or 5 times a power of ten. None are where an end label that is off the
+    grid's own line by more than its rounding shows that the others were rounded, too.
     """
+    none = np.zeros(len(v), dtype=bool)
     steps = np.abs(np.diff(v))
     steps = steps[steps > 0]
     for step in sorted(set(steps.tolist()), key=lambda step: -int(np.isclose(steps, step).sum())):
@@ -225,9 +237,11 @@ def _on_grid(p: np.ndarray, v: np.ndarray, half: np.ndarray, pixel_error: float)
         if np.abs(np.array(_ROUND) - mantissa).min() < 1e-6 and on.sum() >= max(3, 0.5 * len(v)):
             slope, intercept = np.polyfit(p[on], v[on], 1)
             slack = np.where(on, 0.0, half) + 2.5 * pixel_error * abs(slope)
-            if (np.abs(slope * p + intercept - v) <= slack).all():
-                return on
-    return np.zeros(len(v), dtype=bool)
+            off = np.abs(slope * p + intercept - v) > slack
+            inside = (p > p[on].min()) & (p < p[on].max()) & ~on
+            if not (off & ~inside).any() and 4 * off.sum() <= on.sum():
+                return on, off
+    return none, none
 
 
 def _mean_line(p: np.ndarray, v: np.ndarray, half: np.ndarray, pixel_error: float, labels: int) -> Axis:
@@ -272,7 +286,8 @@ def tick_labels(
     boxes = _label_boxes(picture, strip, edge)
     texts: list[list[str]] = [[] for _ in boxes]
     ways = [[_label_crop(picture, box, filled) for box, filled in boxes]]
-    if boxes and np.median([box.height for box, _ in boxes]) < _SMALL_PRINT:
+    height = float(np.median([box.height for box, _ in boxes])) if boxes else 0.0
+    if height < _SMALL_PRINT:
         ways += [[enlarged(_label_crop(picture, box, filled), noise) for box, filled in boxes] for noise in (0.1, 0.3)]
     for crops in ways:
         for several, line in zip(texts, engine.lines(crops, whitelist=NUMBER_CHARACTERS), strict=True):
@@ -281,8 +296,27 @@ def tick_labels(
         if filled:
             inner = [box.of(picture, -margin) for margin in (2, 3)] + [enlarged(_label_crop(picture, box, True), 0.2)]
             several += [line.text for line in engine.lines(inner, whitelist=NUMBER_CHARACTERS)]
+        else:
+            glyphs = _glyphs(box.of(picture, 2))
+            several[:] = [text for text in several if sum(c.isalnum() or c == "$" for c in text) >= glyphs]
     numbers = _with_lost_points([numbers_of(several, decimal_comma=decimal_comma) for several in texts])
-    return [TickLabel(box, filled, tuple(several)) for (box, filled), several in zip(boxes, numbers, strict=True)]
+    unclear = [numbers_of(several) != numbers_of(several, decimal_comma=True) for several in texts]
+    return [
+        TickLabel(box, filled, tuple(several), ambiguous)
+        for (box, filled), several, ambiguous in zip(boxes, numbers, unclear, strict=True)
+    ]
+
+
+def _glyphs(crop: np.ndarray) -> int:
+    """How many glyphs of full height stand apart in a crop of one line, 0 where it is too small to tell.
+
+    A reading with fewer characters has lost one: a digit, or a unit like the micro sign.
+    """
+    if crop.shape[0] < _SEPARATE + 4:
+        return 0
+    off = off_ground(crop)
+    _, _, stats, _ = cv2.connectedComponentsWithStats((off > 0.5 * np.percentile(off, 99)).astype(np.uint8))
+    return int((stats[1:, 3] >= 0.6 * (crop.shape[0] - 4)).sum())
 
 
 def numbers_of(texts: Iterable[str], *, decimal_comma: bool = False) -> list[Number]:
@@ -320,7 +354,10 @@ def _label_boxes(picture: np.ndarray, strip: Box, edge: str) -> list[tuple[Box, 
     if min(pixels.shape[:2]) < 5:
         return []
     off = off_ground(pixels)
-    ink = _without_lines(off > _ink_threshold(off), 0.1 * pixels.shape[0], edge)
+    strong = (off > _ink_threshold(off)).astype(np.uint8)
+    tall = np.ones((max(24, round(0.12 * pixels.shape[0])), 1), np.uint8)
+    lines = cv2.morphologyEx(strong, cv2.MORPH_OPEN, tall)  # an axis line joins the tag and the labels at its ticks
+    ink = _without_ticks(_without_lines(cv2.subtract(strong, lines), 0.1 * pixels.shape[0], edge))
     joined = cv2.morphologyEx(ink, cv2.MORPH_CLOSE, np.ones((1, max(3, _glyph_height(ink))), np.uint8))
     count, _, stats, _ = cv2.connectedComponentsWithStats(joined)
     found = []
@@ -367,8 +404,17 @@ def _without_lines(ink: np.ndarray, tallest: float, edge: str = "") -> np.ndarra
     _, labels, stats, _ = cv2.connectedComponentsWithStats(ink.astype(np.uint8), connectivity=8)
     left, width, height, area = stats[:, 0], stats[:, 2], stats[:, 3], stats[:, 4]
     touches = (left == 0) & (edge == "left") | (left + width == ink.shape[1]) & (edge == "right")
-    tag = (area > 0.6 * width * height) & (height >= 7) & (width >= 2 * height)
-    keep = (height <= tallest) & (width <= 0.9 * ink.shape[1]) & (tag | ~touches)
+    tag = (area > 0.6 * width * height) & (height >= 7) & (width >= 1.3 * height)
+    keep = (height <= tallest) & (tag | (width <= 0.9 * ink.shape[1]) & ~touches)
+    keep[0] = False
+    return keep[labels].astype(np.uint8)
+
+
+def _without_ticks(ink: np.ndarray) -> np.ndarray:
+    """Ink without the marks that point from an axis to its labels: flat, while points are as wide as they are high."""
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(ink, connectivity=8)
+    width, height = stats[:, 2], stats[:, 3]
+    keep = (height > 0.3 * _glyph_height(ink)) | (width < 2 * height)
     keep[0] = False
     return keep[labels].astype(np.uint8)
 
@@ -385,16 +431,25 @@ def _filled_core(off: np.ndarray, box: Box) -> Box | None:
     """The rectangle of a filled tag: rows and columns of the box that are mostly ink, its rim all but closed."""
     part = off[box.top : box.bottom, box.left : box.right]
     ink = off > 0.45 * np.percentile(part, 98)
-    part = ink[box.top : box.bottom, box.left : box.right]
-    rows, columns = np.flatnonzero(part.mean(axis=1) > 0.6), np.flatnonzero(part.mean(axis=0) > 0.6)
-    if rows.size < 7 or columns.size < 14:
+    part = _without_holes(ink[box.top : box.bottom, box.left : box.right])
+    rows = np.flatnonzero(part.mean(axis=1) > 0.6)
+    if rows.size < 7:
         return None
-    core = Box(
-        box.left + int(columns[0]), box.top + int(rows[0]), box.left + int(columns[-1]) + 1, box.top + int(rows[-1]) + 1
-    )
-    part = ink[core.top : core.bottom, core.left : core.right]
+    columns = np.flatnonzero(part[rows[0] : rows[-1] + 1].mean(axis=0) > 0.6)
+    if columns.size < 14:
+        return None
+    top, bottom, left, right = int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
+    part = part[top:bottom, left:right]
     rim = np.concatenate([part[0, 2:-2], part[-1, 2:-2], part[2:-2, 0], part[2:-2, -1]])
-    return core if float(rim.mean()) > 0.85 else None
+    if float(rim.mean()) <= 0.85:
+        return None
+    return Box(box.left + left, box.top + top, box.left + right, box.top + bottom)
+
+
+def _without_holes(ink: np.ndarray) -> np.ndarray:
+    """Ink whose holes are filled: the letters on a tag may have the page's colour."""
+    outlines, _ = cv2.findContours(ink.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    return cv2.drawContours(np.zeros(ink.shape, np.uint8), outlines, -1, 1, cv2.FILLED)
 
 
 def _tight(off: np.ndarray, box: Box) -> Box:
@@ -408,13 +463,17 @@ def _tight(off: np.ndarray, box: Box) -> Box:
 
 
 def _common_end(boxes: Sequence[Box], edge: str) -> tuple[int, float] | None:
-    """Where most labels' near ends lie (negative: right ends), and those labels' height; None without boxes."""
+    """Where most labels' near ends lie (negative: right ends), and those labels' height; None without boxes.
+
+    Wide boxes count more: the letters of an upright title stand in a column, too.
+    """
     if not boxes:
         return None
     ends = np.array([box.left if edge == "left" else -box.right for box in boxes])
     heights = np.array([box.height for box in boxes])
     near = np.abs(ends[:, None] - ends) <= 0.6 * heights[:, None] + 2
-    best = int(near.sum(axis=1).argmax())
+    widths = np.array([box.width - 0.8 * box.height for box in boxes])
+    best = int((near * widths).sum(axis=1).argmax())
     return int(np.median(ends[near[best]])), float(np.median(heights[near[best]]))
 
 

@@ -31,11 +31,13 @@ class ColourBar:
 
 
 def find_colour_bar(picture: np.ndarray) -> ColourBar | None:
-    """The longest strip whose colours change evenly along it and not across it; `picture` is RGB, uint8."""
+    """The longest strip whose colours change evenly along it and not across it, an upright one if there is any.
+
+    `picture` is RGB, uint8, height x width x 3.
+    """
     factor = max(1, round(max(picture.shape[:2]) / 1400))
     small = np.ascontiguousarray(picture[factor // 2 :: factor, factor // 2 :: factor])
-    found = [bar for upright in (True, False) if (bar := _longest(small, upright)) is not None]
-    bar = max(found, key=lambda bar: max(bar.box.width, bar.box.height), default=None)
+    bar = _longest(small, upright=True) or _longest(small, upright=False)
     if bar is None or factor == 1:
         return bar
     box = Box(bar.box.left * factor, bar.box.top * factor, bar.box.right * factor, bar.box.bottom * factor)
@@ -49,8 +51,8 @@ def _longest(picture: np.ndarray, upright: bool) -> ColourBar | None:
     if length < 2 * _LEAST_LENGTH or pixels.shape[1] < 8:
         return None
     changes = _sum(cv2.absdiff(pixels[step:], pixels[:-step]))[:, 1:]
-    level = _sum(cv2.absdiff(pixels[:, 1:], pixels[:, :-1]))[:-step] <= 18
-    mask = ((changes >= 6) & (changes <= 150) & level).astype(np.uint8)
+    level = _sum(cv2.absdiff(pixels[:, 1:], pixels[:, :-1]))[:-step]
+    mask = cv2.bitwise_and(cv2.inRange(changes, 6, 150), cv2.inRange(level, 0, 18))
     long = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((_LEAST_LENGTH // 2, 3), np.uint8))
     count, _, stats, _ = cv2.connectedComponentsWithStats(long, connectivity=4)
     for left, top, width, height, area in sorted(stats[1:count].tolist(), key=lambda row: -row[3]):
@@ -117,5 +119,6 @@ def _stops(rows: np.ndarray) -> np.ndarray | None:
 
 
 def _sum(difference: np.ndarray) -> np.ndarray:
+    """The channels' sum, at most 255."""
     first, second, third = cv2.split(difference)
-    return first.astype(np.int16) + second + third
+    return cv2.add(cv2.add(first, second), third)

@@ -68,11 +68,17 @@ class Plot:
     bar: ColourBar | None = None
 
 
-_MOST_PAIRS = 6000  # pairs of colours that are looked at to tell the palette
+_COARSE = 4  # pixels at a time in which the plot is looked for
+_MOST_PAIRS = 3000  # pairs of colours that are looked at to tell the palette
 _LEAST_EDGES = 12  # rows with band edges in a loaded chart: a blurred one has none
 _PRICE = r"\$\d[\d,.]*|\d[\d,]*[.,]\d{2,}"
+_COMMA_WORDS = re.compile(r"Liquidations-|liquidaci|liquida\u00e7", re.IGNORECASE)  # German, Spanish, Portuguese
 _LEAST_SIDE = 60  # pixels of the smallest picture or plot in which bands can be told
 _LEAST_LABELS = 3
+# How far under the middle of its digits a label's tick is, in their height: ECharts and canvases put the em box's
+# middle on it, plotly and matplotlib the digits' own.
+_DROP = 0.13
+_DEAREST = 2e6  # USD that a coin may cost: what is more is a volume
 _NARROWEST_STRIP = 16  # pixels beside the plot in which labels can stand
 _LEAST_STRENGTH = 0.03
 _PASSED = 0.35  # of a row's pixels may be weaker than the band that stands in it
@@ -85,11 +91,24 @@ def find_plot(picture: np.ndarray) -> Plot | None:
         return None
     factor = max(1, round(picture.shape[1] / 1400))
     small = np.ascontiguousarray(picture[factor // 2 :: factor, factor // 2 :: factor])
-    rows, columns = np.nonzero(_long_edges(small))
-    if len(rows) < _LEAST_SIDE:
+    edges = np.nonzero(_long_edges(small))
+    if len(edges[0]) < _LEAST_SIDE:
         return None
-    above, below = small[rows, columns], small[rows + 1, columns]
     bar = find_colour_bar(picture)
+    plot = _plot_in(small, edges, bar, factor)
+    if plot is None or bar is None or not _holds(plot.box, bar.box):
+        return plot
+    return _plot_in(small, edges, None, factor)  # what was taken for a colour bar is a part of the plot
+
+
+def _holds(box: Box, other: Box) -> bool:
+    return box.left < other.x < box.right and box.top < other.y < box.bottom
+
+
+def _plot_in(small: np.ndarray, edges: tuple[np.ndarray, ...], bar: ColourBar | None, factor: int) -> Plot | None:
+    """The plot whose bands' edges are among those given, on a picture of which `small` is a `factor`th."""
+    rows, columns = edges
+    above, below = small[rows, columns], small[rows + 1, columns]
     every = max(1, len(rows) // _MOST_PAIRS)
     palette = best_palette(above[::every], below[::every], [] if bar is None else [bar.palette])
     upper, lower = palette.places(above), palette.places(below)
@@ -102,31 +121,23 @@ def find_plot(picture: np.ndarray) -> Plot | None:
     sharp = int((box.of(weights) > 0).any(axis=1).sum()) >= _LEAST_EDGES and box.width > 0.15 * small.shape[1]
     top, bottom = _plot_rows(small, box, palette)
     left = _plot_left(small, Box(box.left, top, box.right, bottom), palette)
-    box = Box(
-        left * factor,
-        top * factor,
-        min(box.right * factor, picture.shape[1]),
-        min(bottom * factor, picture.shape[0]),
-    )
-    if bar is not None and box.left < bar.box.x < box.right and box.top < bar.box.y < box.bottom:
-        bar = None
-    return Plot(palette, box, sharp, bar)
+    return Plot(palette, Box(left * factor, top * factor, box.right * factor, bottom * factor), sharp, bar)
 
 
 def _densest(weight: np.ndarray) -> Box | None:
     """The box of the largest dense part of a map of edges."""
-    height, width = weight.shape
-    size = (max(9, width // 40), max(9, height // 40))
-    dense = cv2.boxFilter(weight, -1, size)
+    height, width = (side // _COARSE for side in weight.shape)
+    coarse = cv2.resize(weight, (width, height), interpolation=cv2.INTER_AREA)
+    dense = cv2.boxFilter(coarse, -1, (max(3, width // 40), max(3, height // 40)))
     if not dense.any():
         return None
     mask = (dense > 0.1 * np.percentile(dense[dense > 0], 90)).astype(np.uint8)
-    mask = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((max(3, height // 20), max(3, width // 20)), np.uint8))
+    mask = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((max(2, height // 20), max(2, width // 20)), np.uint8))
     count, labels, stats, _ = cv2.connectedComponentsWithStats(mask)
     if count < 2:
         return None
-    sums = np.bincount(labels.ravel(), weights=weight.ravel(), minlength=count)
-    left, top, across, down, _ = (int(n) for n in stats[1 + int(np.argmax(sums[1:]))])
+    sums = np.bincount(labels.ravel(), weights=coarse.ravel(), minlength=count)
+    left, top, across, down, _ = (int(n) * _COARSE for n in stats[1 + int(np.argmax(sums[1:]))])
     part = (weight[top : top + down, left : left + across] > 0).astype(np.float32)
     columns, rows = part.sum(axis=0), part.sum(axis=1)
     usual = np.percentile(columns, 90)
@@ -158,7 +169,7 @@ def _plot_rows(picture: np.ndarray, box: Box, palette: Palette) -> tuple[int, in
 
     Pixels that look like the page beside the plot are the page, unless the plot's ground has the same colour.
     """
-    every = max(1, box.width // 160)
+    every = max(1, box.width // 96)
     part = picture[:, box.left : box.right - 2 : every]
     own = palette.places(part) != OFF
     beside = picture[box.top : box.bottom, box.right + 2 : box.right + 2 + max(4, box.width // 50)].reshape(-1, 3)
@@ -177,7 +188,7 @@ def _plot_left(picture: np.ndarray, box: Box, palette: Palette) -> int:
 
     Where the page has the ground's colour nothing parts the two, so the bands' beginning is all that is known.
     """
-    every = max(1, box.height // 160)
+    every = max(1, box.height // 96)
     part = picture[box.top : box.bottom : every, : box.left]
     if part.shape[1] < 3:
         return box.left
@@ -195,6 +206,7 @@ def _is_ground(colour: np.ndarray, palette: Palette) -> bool:
 
 def _closed(mask: np.ndarray, gap: int) -> np.ndarray:
     """A mask of rows with its gaps of up to that many rows filled."""
+    gap += gap % 2  # a kernel of an even size would shift the mask
     column = np.pad(mask.astype(np.uint8), gap, mode="edge")[:, None]
     return cv2.morphologyEx(column, cv2.MORPH_CLOSE, np.ones((gap + 1, 1), np.uint8))[gap:-gap, 0] > 0
 
@@ -205,7 +217,7 @@ def _row_strength(picture: np.ndarray, plot: Plot) -> np.ndarray:
     It is the place that all but a third of a row's pixels pass: a dashed line is none. Where a pop-up lies over the
     edge, what stands at the pop-up's left counts.
     """
-    box, strip = plot.box, _right_strip(plot.box, 0.02)
+    box, strip = plot.box, _right_strip(plot.box, 0.012)
     strength = _strength_in(picture, plot.palette, strip)
     over = _popup(picture, box)
     if over is not None:
@@ -275,12 +287,17 @@ def read_heatmap(picture: np.ndarray, words: Sequence[Word], engine: Engine, plo
     decimal_comma = writes_decimal_comma(word.text for word in words)
     largest = _colour_bar_max(picture, plot, words, engine, decimal_comma)
     plain, dollars = _header_prices(words, plot.box, decimal_comma)
-    labels, axis = _price_labels(picture, plot, engine, plain if len(plain) == 1 else dollars, decimal_comma)
+    drop = 0.0 if _has_ladder(words, plot) else _DROP
+    header = plain if len(plain) == 1 else dollars
+    labels, axis = _price_labels(picture, plot, engine, header, drop=drop, decimal_comma=decimal_comma)
     if axis is None:
         missing = "too few price labels could be read beside the heatmap"
-        price = dollars[0] if len(dollars) == 1 else None
+        price = dollars[0] if len(dollars) == 1 and dollars[0] < _DEAREST else None
         return Heatmap((), price, largest, None, plot.palette.name, plot.box, missing)
     current = _current_price(labels, dollars or plain, axis, plot.box)
+    if current is None and _is_unclear(words, labels):
+        missing = "whether the price labels' sign is the decimal one can't be told"
+        return Heatmap((), None, largest, None, plot.palette.name, plot.box, missing)
     levels = tuple(
         HeatmapLevel(axis.value(row), _side(axis.value(row), current), strength, axis.error, standing)
         for row, strength, standing in _levels(picture, plot)
@@ -289,13 +306,19 @@ def read_heatmap(picture: np.ndarray, words: Sequence[Word], engine: Engine, plo
     return Heatmap(levels, current, largest, (ends[0], ends[1]), plot.palette.name, plot.box)
 
 
+def _is_unclear(words: Sequence[Word], labels: Sequence[TickLabel]) -> bool:
+    """Whether labels like 2,320 stand on a page in a language that writes decimal commas, but not on all pages."""
+    foreign = any(_COMMA_WORDS.search(word.text) for word in words)
+    return foreign and sum(label.ambiguous for label in labels) > 0.5 * sum(bool(label.numbers) for label in labels)
+
+
 def _side(price: float, current: float | None) -> str | None:
     """Longs are liquidated below the current price, shorts above it."""
     return None if current is None else "long" if price < current else "short"
 
 
 def _price_labels(
-    picture: np.ndarray, plot: Plot, engine: Engine, header: Sequence[float], decimal_comma: bool
+    picture: np.ndarray, plot: Plot, engine: Engine, header: Sequence[float], *, drop: float, decimal_comma: bool
 ) -> tuple[list[TickLabel], Axis | None]:
     """The labels beside the plot and the line through them: at its right, or at its left where that has no axis."""
     found: list[TickLabel] = []
@@ -304,7 +327,7 @@ def _price_labels(
         if strip is None:
             continue
         labels = tick_labels(picture, strip, engine, edge=edge, decimal_comma=decimal_comma)
-        axis = _price_axis(labels, plot, header)
+        axis = _price_axis(labels, plot, header, drop)
         if axis is not None:
             return labels, axis
         found += labels
@@ -327,7 +350,7 @@ def _label_strip(picture: np.ndarray, plot: Plot, edge: str) -> Box | None:
     return Box(left, top, right, bottom) if right - left >= _NARROWEST_STRIP else None
 
 
-def _price_axis(labels: Sequence[TickLabel], plot: Plot, header: Sequence[float]) -> Axis | None:
+def _price_axis(labels: Sequence[TickLabel], plot: Plot, header: Sequence[float], drop: float) -> Axis | None:
     """The line through the labels. The Kingfisher puts a label's baseline on its tick, the others its middle.
 
     The current price should lie on it: the one that the header says, else the tag's. Where there are too few labels,
@@ -339,7 +362,7 @@ def _price_axis(labels: Sequence[TickLabel], plot: Plot, header: Sequence[float]
     if len(at) < _LEAST_LABELS:
         at = [label for label in labels if label.numbers]
     kingfisher = plot.palette.name == "kingfisher"
-    pixels = [label.box.bottom - 0.5 if kingfisher else _middle(label) for label in at]
+    pixels = [label.box.bottom - 0.5 if kingfisher else _middle(label, drop) for label in at]
     # The Kingfisher's ticks stand a step apart from an end that isn't round, so what its labels round off is not nil.
     numbers = [label.numbers for label in at]
     extent = (plot.box.top, plot.box.bottom)
@@ -364,9 +387,26 @@ def _header_prices(words: Sequence[Word], box: Box, decimal_comma: bool) -> tupl
     return sorted(plain), sorted(dollars)
 
 
-def _middle(label: TickLabel) -> float:
-    """Where a label's tick is: the middle of its em box, which lies a little under the middle of its digits."""
-    return label.box.y + (0.0 if label.filled else 0.13 * label.box.height)
+def _middle(label: TickLabel, drop: float) -> float:
+    """Where a label's tick is: `drop` of its digits' height under their middle."""
+    return label.box.y + (0.0 if label.filled else drop * label.box.height)
+
+
+def _has_ladder(words: Sequence[Word], plot: Plot) -> bool:
+    """Whether numbers stand all along the colour bar, not at its two ends alone: so plotly and matplotlib draw it."""
+    if plot.bar is None:
+        return False
+    bar, upright = plot.bar.box, plot.bar.upright
+    inner = 0
+    for word in words:
+        if upright:
+            beside = abs(word.left - bar.right) <= 4 * word.height
+            along = bar.top + 2 * word.height < word.y < bar.bottom - 2 * word.height
+        else:
+            beside = min(abs(word.top - bar.bottom), abs(word.bottom - bar.top)) <= 2 * word.height
+            along = bar.left + 2 * word.height < word.x < bar.right - 2 * word.height
+        inner += beside and along and word.text[0].isdigit()
+    return inner >= 2
 
 
 def _current_price(labels: Sequence[TickLabel], header: Sequence[float], axis: Axis, box: Box) -> float | None:
@@ -415,7 +455,8 @@ def _bands(strength: np.ndarray, box: Box) -> list[tuple[float, float]]:
     """Row and strength of the bands, strongest first: where the strength has a top, noise of a place or two aside."""
     bands = []
     edges = np.concatenate([[-1.0], strength, [-1.0]])
-    for peak in np.flatnonzero((edges[1:-1] >= edges[:-2]) & (edges[1:-1] >= edges[2:])).tolist():
+    peaks = (edges[1:-1] >= edges[:-2]) & (edges[1:-1] >= edges[2:]) & (strength >= _LEAST_STRENGTH)
+    for peak in np.flatnonzero(peaks).tolist():
         floor = strength[peak] - _NOISE
         first = last = peak
         while first > 0 and strength[first - 1] >= floor:
@@ -423,7 +464,7 @@ def _bands(strength: np.ndarray, box: Box) -> list[tuple[float, float]]:
         while last < len(strength) - 1 and strength[last + 1] >= floor:
             last += 1
         top = float(strength[first : last + 1].max())
-        if top == strength[peak] and top >= _LEAST_STRENGTH:
+        if top == strength[peak]:
             bands.append((box.top + (first + last) / 2, top))
     return sorted(set(bands), key=lambda band: (-band[1], band[0]))
 

@@ -124,7 +124,8 @@ def best_palette(one: np.ndarray, other: np.ndarray, more: Sequence[Palette] = (
 
     `more` are palettes that the picture itself shows; a known one counts where it explains about as much.
     """
-    keys, others = colour_keys(one), colour_keys(other)
+    # Five bits a channel will do here, so that every palette is asked about few colours.
+    keys, others = colour_keys(one & 0xF8 | 4), colour_keys(other & 0xF8 | 4)
     apart = np.minimum(np.abs(one.astype(np.int16) - other).max(axis=1), 60)
     palettes = (*known_palettes(), *more)
     explained = []

@@ -42,6 +42,7 @@ from cryptopattern_pipelines.reading.picture import (
     is_noise,
     load_picture,
 )
+from cryptopattern_pipelines.reading.symbols import KNOWN_SYMBOLS
 from cryptopattern_pipelines.reading.text_page import text_page
 from cryptopattern_pipelines.reading.top_bar import read_top_bar
 from cryptopattern_pipelines.reading.workers import attempt, map_isolated
@@ -483,12 +484,17 @@ def _untitled(picture: np.ndarray, plot: Plot, words: Sequence[Word], engine: En
 
 
 def _market_in(text: str) -> tuple[str, str | None, str] | None:
-    """Coin, venue and words of the market that a heading begins or ends with; in Spanish the whole heading's words."""
+    """Coin, venue and words of the market that a heading begins or ends with, of all of it where it is Spanish."""
     pair = r"(?:[A-Z][A-Za-z]+\s)?[A-Z0-9]{2,12}/?USDT?"
     match = re.match(rf"({pair})\b", text) or re.search(rf"(?:^|\s)({pair})$", text)
     market = market_of(match[1]) if match else None
     if match and market:
         return (*market, text if _SPANISH.match(text) else match[1])
+    first, last = text.split(" ", maxsplit=1)[0], text.rsplit(" ", maxsplit=1)[-1]
+    if " " in text and len(first) > 2 and first in KNOWN_SYMBOLS:  # a page of a coin, not of a pair
+        return first, None, first
+    if _SPANISH.match(text) and last in KNOWN_SYMBOLS:
+        return last, None, text
     return None
 
 

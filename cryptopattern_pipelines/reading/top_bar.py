@@ -4,37 +4,48 @@ What belongs here: finding such a row, which words of it are a label's value. Wh
 written (`metrics.py`).
 """
 
+import re
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
 
-from cryptopattern_pipelines.reading.axes import Box, writes_decimal_comma
+from cryptopattern_pipelines.reading.axes import Box, enlarged, writes_decimal_comma
 from cryptopattern_pipelines.reading.dashboard import Metric
 from cryptopattern_pipelines.reading.metrics import metric_of, parse_value
 from cryptopattern_pipelines.reading.ocr import Engine, Word
 
 _LEAST_LABELS = 2  # in a row: one alone is a menu's or a sentence's
 _LONGEST_LABEL = 3  # words
-_WIDEST_GAP = 2.5  # heights between a label and its value
+_WIDEST_VALUE = 18  # heights from a label to the end of its value
+_DOUBTFUL = re.compile(r"\d,\d{3}\.\d{3}(?!\d)|\d\.\d{3},\d{3}(?!\d)")  # one of the two signs may be misread
+_CHANGE = re.compile(r"\s\(?([+-])\s?(\d+\.\d+)\s?%")
 
 
 def read_top_bar(picture: np.ndarray, words: Sequence[Word], engine: Engine, bottom: int) -> tuple[Metric, ...]:
-    """The metrics in rows that end above `bottom` (pixels) and hold two known labels or more, each with a value.
+    """The metrics in rows that end above `bottom` (pixels) and hold two known labels or more.
 
-    `picture` is RGB, uint8, height x width x 3; `words` are the whole picture's. A value counts where the page's
-    reading and its own crop's say the same.
+    `picture` is RGB, uint8, height x width x 3; `words` are the whole picture's. A value counts where two of three
+    readings agree on it: the page's, its own crop's, and that crop's when it is enlarged.
     """
     decimal_comma = writes_decimal_comma(word.text for word in words)
     found: list[Metric] = []
     for row in _rows([word for word in words if word.bottom <= bottom]):
-        bound = _bound(row, decimal_comma)
-        if len(bound) < _LEAST_LABELS:
+        labels = _labels(row)
+        if len(labels) < _LEAST_LABELS:
             continue
-        crops = [Box(word.left, word.top, word.right, word.bottom).of(picture, 3) for _, _, word, _ in bound]
-        for (name, unit, word, change), line in zip(bound, engine.lines(crops), strict=True):
-            page, own = (parse_value(text, decimal_comma=decimal_comma) for text in (word.text, line.text))
-            if page is not None and page == own:
-                found.append(Metric(name, page.number, page.unit or unit, change))
+        gaps = [_gap(row, last, following) for (_, _, last), following in zip(labels, _starts(labels), strict=True)]
+        crops = [box.of(picture) for box, _ in gaps]
+        ways = (engine.lines(crops), engine.lines([enlarged(c, 0.2) if min(c.shape[:2]) > 4 else c for c in crops]))
+        for ((name, unit), _, _), (_, page), *lines in zip(labels, gaps, *ways, strict=True):
+            texts = [page, *(line.text for line in lines)]
+            read = [parse_value(text, decimal_comma=decimal_comma) for text in texts if not _DOUBTFUL.search(text)]
+            counted = Counter((value.number, value.unit) for value in read if value is not None).most_common(1)
+            value, count = counted[0] if counted else (None, 0)
+            is_share = name == "long_short_ratio" and ("/" in page or "%" in page)  # 51.5%/48.5% is no ratio
+            if value is not None and count >= 2 and not is_share:
+                change = next((match for text in texts if (match := _CHANGE.search(text))), None)
+                found.append(Metric(name, value[0], value[1] or unit, float(change[1] + change[2]) if change else None))
     return tuple(found)
 
 
@@ -49,21 +60,30 @@ def _rows(words: Sequence[Word]) -> list[list[Word]]:
     return [sorted(row, key=lambda word: word.left) for row in rows]
 
 
-def _bound(row: Sequence[Word], decimal_comma: bool) -> list[tuple[str, str | None, Word, float | None]]:
-    """Name and usual unit of each metric whose label stands in a row, the word that is its value, and its change."""
-    bound = []
+def _labels(row: Sequence[Word]) -> list[tuple[tuple[str, str | None], int, int]]:
+    """Name and usual unit of each metric whose label stands in a row, the places of its first and its last word."""
+    labels = []
     at = 0
     while at < len(row):
-        lengths = range(min(_LONGEST_LABEL, len(row) - at - 1), 0, -1)
+        lengths = range(min(_LONGEST_LABEL, len(row) - at), 0, -1)
         texts = {n: " ".join(word.text for word in row[at : at + n]) for n in lengths}
-        length, metric = next(((n, m) for n, text in texts.items() if (m := metric_of(text))), (0, None))
-        at += max(1, length)
-        if metric is None:
-            continue
-        value = row[at]
-        near = value.left - row[at - 1].right <= _WIDEST_GAP * max(value.height, 8)
-        if near and parse_value(value.text, decimal_comma=decimal_comma) is not None:
-            change = parse_value(row[at + 1].text, decimal_comma=decimal_comma) if at + 1 < len(row) else None
-            is_change = change is not None and change.unit == "%" and change.signed
-            bound.append((*metric, value, change.number if change and is_change else None))
-    return bound
+        length, metric = next(((n, m) for n, text in texts.items() if (m := metric_of(text))), (1, None))
+        if metric is not None:
+            labels.append((metric, at, at + length - 1))
+        at += length
+    return labels
+
+
+def _starts(labels: Sequence[tuple[tuple[str, str | None], int, int]]) -> list[int | None]:
+    """For each label the place of the next one's first word, None for the last."""
+    return [*(first for _, first, _ in labels[1:]), None]
+
+
+def _gap(row: Sequence[Word], last: int, following: int | None) -> tuple[Box, str]:
+    """Where the value of a label stands whose last word is given, and what the page's reading has there."""
+    label = row[last]
+    end = label.right + _WIDEST_VALUE * label.height
+    end = min(end, row[following].left - 2) if following is not None else end
+    inside = [word.text for word in row[last + 1 : following] if word.right <= end + label.height]
+    top, bottom = label.top - label.height // 3, label.bottom + label.height // 3
+    return Box(label.right + 2, max(0, top), max(label.right + 3, end), bottom), " ".join(inside)

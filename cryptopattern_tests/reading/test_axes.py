@@ -73,6 +73,21 @@ def test_rounded_labels_pin_the_axis_down_to_less_than_their_rounding(offset: fl
     assert all(abs(axis.value(pixel) - value) <= 75 for pixel, value in zip(pixels, true, strict=True))
 
 
+def test_a_round_grid_is_exact_where_nothing_speaks_against_it() -> None:
+    pixels = [40.0 * i for i in range(8)]
+    rounded = [[Number(0.84 - 0.02 * i, 0.005)] for i in range(8)]
+    exact = fit_axis(pixels, rounded, grid=True)
+    assert exact is not None
+    assert exact.error < 0.0005
+    loose = fit_axis(pixels, rounded)
+    assert loose is not None
+    assert loose.error > 0.001
+    # An end label that is off the grid by more than its rounding shows that the grid was rounded.
+    off = fit_axis([*pixels, 300.0], [*rounded, [Number(0.68, 0.005)]], grid=True)
+    assert off is not None
+    assert off.error > 0.0005
+
+
 def test_an_axis_on_which_labels_disagree_is_none() -> None:
     numbers = [[Number(value, 0.5)] for value in (100.0, 900.0, 250.0, 4.0, 777.0)]
     assert fit_axis([10, 60, 110, 160, 210], numbers) is None

@@ -51,7 +51,7 @@ def drawn(palette: str, page: tuple[int, int, int], ink: tuple[int, int, int], t
     return np.array(image)
 
 
-@pytest.mark.parametrize("palette", ["viridis", "magma", "cividis", "blue"])
+@pytest.mark.parametrize("palette", ["viridis", "magma", "cividis", "blue", "inferno", "plasma", "turbo", "jet"])
 @pytest.mark.parametrize("dark", [True, False])
 def test_the_bands_are_read_back_as_prices_in_their_order(palette: str, dark: bool) -> None:
     page, ink = ((24, 26, 32), (150, 155, 165)) if dark else ((255, 255, 255), (90, 95, 105))
@@ -70,6 +70,33 @@ def test_the_tag_beside_the_axis_is_the_current_price_and_gives_the_levels_their
     assert read.current_price == 65043.5
     assert {level.side for level in read.levels if level.price < 65_000} == {"long"}
     assert {level.side for level in read.levels if level.price > 65_100} == {"short"}
+
+
+def test_labels_at_the_left_are_the_axis_where_there_are_none_at_the_right() -> None:
+    picture = drawn("viridis", (24, 26, 32), (150, 155, 165))
+    picture[:, 20:100] = picture[:, RIGHT + 5 : RIGHT + 85]
+    picture[:, RIGHT:] = (24, 26, 32)
+    read = read_heatmap(picture, [], default_engine())
+    strongest = max(BANDS, key=lambda price: BANDS[price])
+    assert read.levels[0].price == pytest.approx(strongest, abs=0.005 * (HIGH - LOW))
+
+
+def test_a_pop_up_over_the_right_edge_is_no_band_and_hides_none() -> None:
+    picture = drawn("magma", (255, 255, 255), (90, 95, 105))
+    row = round(row_of(66_900))
+    picture[row - 40 : row + 40, RIGHT - 60 : RIGHT + 8] = (252, 252, 252)
+    read = read_heatmap(picture, [], default_engine())
+    for level, price in zip(read.levels[:5], sorted(BANDS, key=lambda price: -BANDS[price]), strict=True):
+        assert level.price == pytest.approx(price, abs=0.005 * (HIGH - LOW))
+
+
+def test_a_dashed_line_at_the_current_price_is_no_band() -> None:
+    picture = drawn("viridis", (24, 26, 32), (150, 155, 165), tag="65043.5")
+    row = round(row_of(65_043))
+    for left in range(LEFT, RIGHT, 8):
+        picture[row : row + 2, left : left + 4] = (250, 232, 40)
+    read = read_heatmap(picture, [], default_engine())
+    assert all(abs(level.price - 65_043) > 120 or level.strength < 0.4 for level in read.levels)
 
 
 def test_a_blurred_plot_has_no_levels_and_says_so() -> None:
