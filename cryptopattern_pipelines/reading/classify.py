@@ -44,8 +44,10 @@ _DASHBOARD = re.compile(
     re.IGNORECASE,
 )
 _LABELS = re.compile(
-    r"^(?:price|(?:24h?\s)?volume(?:\s24h?)?|open interest|funding(?: rate)?|long/short(?: ratio)?|market cap"
-    r"|(?:24h\s)?liquidations?|(?:long|short) liquidations?|24h (?:high|low)|rsi(?: \(14\))?|btc dominance"
+    r"^\W*(?:(?:last |mark |index )?price|(?:24h?\s)?vol(?:ume)?(?:\s\(?24h?\)?)?|(?:total )?open interest(?: \(24h\))?"
+    r"|funding(?: rate)?(?: \(8h\))?|(?:long\s?/\s?short|l/s)(?: ratio)?(?: \(24h\))?|(?:total )?market cap"
+    r"|(?:(?:1|4|8|12|24)h\s|total )?(?:liquidations?|rekt)(?: \(?(?:1|4|8|12|24)h\)?)?|(?:long|short) liquidations?"
+    r"|24h (?:high|low|change)|(?:high|low|change) \(?24h\)?|rsi(?: \(14\))?|(?:btc|bitcoin) dominance|basis"
     r"|fear & greed(?: index)?)$",
     re.IGNORECASE,
 )

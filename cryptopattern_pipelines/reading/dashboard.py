@@ -1,63 +1,33 @@
 """Dashboards of market metrics: name, value, unit and change of each tile or row.
 
-What belongs here: finding lines of text, binding a value to its label, what the metrics are called. What does not:
-how a number is written (`axes.py`).
+What belongs here: where texts stand, binding values and changes to labels, reading values twice. What does not: what
+labels and values say (`metrics.py`), how digits are grouped (`axes.py`).
 """
 
-import difflib
 import re
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 
-from cryptopattern_pipelines.reading.axes import Box, channel_max, enlarged, parse_number, writes_decimal_comma
-from cryptopattern_pipelines.reading.ocr import Engine, Word
+from cryptopattern_pipelines.reading.axes import Box, channel_max, enlarged, writes_decimal_comma
+from cryptopattern_pipelines.reading.metrics import (
+    Value,
+    is_nearly_known,
+    is_possible,
+    metric_of,
+    name_of,
+    parse_value,
+)
+from cryptopattern_pipelines.reading.ocr import Engine, Line, Word
+from cryptopattern_pipelines.reading.signs import Signs, is_filled
 
-# Label as printed (letters and digits alone) -> the metric's name, and its unit where no sign is printed.
-METRICS: dict[str, tuple[str, str | None]] = {
-    "price": ("price", "USD"),
-    "last price": ("price", "USD"),
-    "mark price": ("mark_price", "USD"),
-    "index price": ("index_price", "USD"),
-    "24h volume": ("volume_24h", "USD"),
-    "volume 24h": ("volume_24h", "USD"),
-    "24h vol": ("volume_24h", "USD"),
-    "volume": ("volume_24h", "USD"),
-    "open interest": ("open_interest", "USD"),
-    "funding rate": ("funding_rate", "%"),
-    "funding": ("funding_rate", "%"),
-    "long short ratio": ("long_short_ratio", None),
-    "long short": ("long_short_ratio", None),
-    "24h liquidation": ("24h_liquidation", "USD"),
-    "24h liquidations": ("24h_liquidation", "USD"),
-    "liquidation 24h": ("24h_liquidation", "USD"),
-    "liquidations": ("liquidations", "USD"),
-    "long liquidations": ("long_liquidations", "USD"),
-    "short liquidations": ("short_liquidations", "USD"),
-    "market cap": ("market_cap", "USD"),
-    "fear greed index": ("fear_greed_index", None),
-    "fear greed": ("fear_greed_index", None),
-    "btc dominance": ("btc_dominance", "%"),
-    "rsi 14": ("rsi", None),
-    "rsi": ("rsi", None),
-    "24h high": ("24h_high", "USD"),
-    "24h low": ("24h_low", "USD"),
-    "high 24h": ("24h_high", "USD"),
-    "low 24h": ("24h_low", "USD"),
-    "24h change": ("24h_change", "%"),
-    "change 24h": ("24h_change", "%"),
-    "basis": ("basis", "%"),
-    "circulating supply": ("circulating_supply", None),
-}
-_CHANGE = re.compile(r"([+-])\s?(\d+[.,]\d+)\s?%")
-_SIGNED = re.compile(r"\W*?(-|\+?)\s?(\$?)\s?(-|\+?)(\d[\d.,]*\d|\d)\s?([KMBT]?)\s?(%?)(?![A-Za-z\d]|[.,]\d)")
-_DASHES = str.maketrans("\u2212\u2013\u2014", "---")  # minus sign, en dash and em dash: OCR reads minus as any
 _INK = 26  # least difference of text from its surroundings
 _TALLEST = 60  # pixels of the tallest glyph that is read
 _VALUE_CHARACTERS = "0123456789.,KMBT$%+-"
+_LEAST_KNOWN = 3  # tiles with a known label that it takes to believe one with an unknown label
 
 
 @dataclass(frozen=True)
@@ -72,50 +42,210 @@ class Metric:
 
 @dataclass(frozen=True)
 class Dashboard:
-    """What a dashboard shows; `error` says in one line why nothing was found, None where something was."""
+    """What a dashboard shows; `error` says in one line why nothing was found, None where something was.
+
+    `rows` counts the metrics that stand in each row, top to bottom.
+    """
 
     metrics: tuple[Metric, ...] = ()
+    rows: tuple[int, ...] = ()
     error: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class _Text:
-    """A line of text: what its own crop was read as, and what the whole page's reading has there."""
+    """A line of text: what the whole page's reading has there (surely?), and what its own crop was read as.
+
+    `after` is the text that it was parted from, if it is a value's rest.
+    """
 
     box: Box
-    own: str
     page: str
+    sure: bool
+    own: str = ""
+    words: tuple[Word, ...] = ()
+    after: "_Text | None" = None
+
+    @property
+    def readings(self) -> tuple[str, ...]:
+        """What was read, the page's first."""
+        return tuple(text for text in (self.page, self.own) if text)
 
 
 def read_dashboard(picture: np.ndarray, words: Sequence[Word], engine: Engine) -> Dashboard:
-    """Every metric whose label is known, top to bottom, left to right.
+    """Every metric whose label is known, and those of the same tiles whose label isn't, top to bottom, left to right.
 
     `picture` is RGB, uint8, height x width x 3; `words` are the whole picture's. A value is reported where its
     readings agree: the whole page's, its own line's, and if these two differ, that line's in four other ways.
     """
-    boxes = text_boxes(picture)
-    pages = [_words_in(box, words) for box in boxes]
-    lines = engine.lines([box.of(picture, 3) for box in boxes])
-    texts = [_Text(box, line.text, page) for box, line, page in zip(boxes, lines, pages, strict=True)]
-    texts += _runs_outside(words, boxes)
-    labels = [(text, metric) for text in texts if (metric := metric_of(text.own) or metric_of(text.page)) is not None]
+    texts = _texts(picture, words)
+    _read_again(picture, texts, engine)
+    labels = [text for text in texts if _known(text)]
     if not labels:
         return Dashboard(error="no known metric's name could be read")
-    decimal_comma = writes_decimal_comma(text.own for text in texts)
-    known = {id(label) for label, _ in labels}
-    below = [_in_tile(label, texts, known, below=True) for label, _ in labels]
-    beside = [_in_tile(label, texts, known, below=False) for label, _ in labels]
-    tiles = sum(bool(b) and not a for b, a in zip(below, beside, strict=True))
-    rows = sum(bool(a) and not b for b, a in zip(below, beside, strict=True))
-    places = [b or a if tiles >= rows else a or b for b, a in zip(below, beside, strict=True)]
+    comma = writes_decimal_comma(reading for text in texts for reading in text.readings[-1:])
+    texts = [part for text in texts for part in _parted(text, comma)]
+    values = [text for text in texts if text not in labels and _value(text, comma) is not None]
+    others = [text for text in texts if text not in labels and text not in values and _looks_like_label(text)]
+    pairs = [
+        (label, value)
+        for label, value in _paired(labels, others, values)
+        if (_known(label) or _is_sure(picture, label, engine)) and not _touches(value, texts)
+    ]
+    bound = {id(value) for _, value in pairs}
+    places = _changes([text for text in texts if id(text) not in bound], [value for _, value in pairs])
+    signs = Signs(picture, engine, comma)
+    signs.learn(place.box for place in places.values())
     metrics: dict[str, Metric] = {}
-    for (_, (name, unit)), place in zip(labels, places, strict=True):
-        number = _agreed(picture, place[0], engine, decimal_comma) if place and name not in metrics else None
-        if number is not None:
-            metrics[name] = Metric(name, number[0], number[1] or unit, _change(place, decimal_comma))
+    rows: Counter[int] = Counter()
+    for label, value in sorted(pairs, key=lambda pair: (pair[0].box.y // pair[0].box.height, pair[0].box.left)):
+        name, usual = _known(label) or (name_of(label.page or label.own), None)
+        read = None if name in metrics else _agreed(picture, value, engine, comma, name)
+        if read is None:
+            continue
+        place = places.get(id(value))
+        change = None if place is None else signs.change(place.box, place.readings)
+        number, unit = read.number, read.unit or usual
+        if not read.signed and signs.mark(value.box)[0] == "-":
+            number = -number
+        if name.endswith("_change") and change is not None and unit != "%":
+            number, unit, change = change, "%", None  # `-1,234.5 -1.81%`: the change of the price, then in percent
+        elif name.endswith("_change") and not read.signed and number > 0:
+            number = -number if signs.colour(value.box) == "-" else number
+        metrics[name] = Metric(name, number, unit, change)
+        rows[round(label.box.y / max(8, 2 * label.box.height))] += 1
     if not metrics:
         return Dashboard(error="no value could be read with certainty")
-    return Dashboard(tuple(metrics.values()))
+    return Dashboard(tuple(metrics.values()), tuple(count for _, count in sorted(rows.items())))
+
+
+def _known(text: _Text) -> tuple[str, str | None] | None:
+    """The metric that a label means; what the page's reading was not sure of counts only without another."""
+    if text.sure:
+        return metric_of(text.page) or metric_of(text.own)
+    return metric_of(text.own or text.page)
+
+
+def _value(text: _Text, comma: bool) -> Value | None:
+    found = (parse_value(reading, decimal_comma=comma) for reading in text.readings)
+    return next((value for value in found if value is not None and not re.search(r"[A-Za-z]{4,}", value.rest)), None)
+
+
+def _looks_like_label(text: _Text) -> bool:
+    read = text.page if text.sure else text.own
+    return re.search(r"[A-Za-z]{3}", read) is not None and len(read) <= 40
+
+
+def _is_sure(picture: np.ndarray, label: _Text, engine: Engine) -> bool:
+    """Whether two readings give the same name to a label that isn't known, and it isn't a known one misread."""
+    names = [name_of(reading) for reading in (label.page if label.sure else "", label.own) if reading]
+    names.append(name_of(engine.lines([label.box.of(picture, 3)])[0].text))
+    alike = len(names) > 1 and len(set(names)) == 1
+    return alike and (len(names) > 2 or not is_nearly_known(names[0].replace("_", " ")))
+
+
+def _touches(value: _Text, texts: Sequence[_Text]) -> bool:
+    """Whether other text goes on right beside a value: then it is but a part of one."""
+    box = value.box
+    return any(
+        text is not value
+        and text.after is not value
+        and abs(text.box.y - box.y) < 0.4 * box.height
+        and 0.6 * box.height <= text.box.height <= 1.6 * box.height
+        and -0.5 * box.height < max(text.box.left - box.right, box.left - text.box.right) < box.height
+        and re.search(r"\d(?!.*%)", " ".join(text.readings))
+        for text in texts
+    )
+
+
+def _parted(text: _Text, comma: bool) -> list[_Text]:
+    """A text that begins with a value, as the value and what follows it in the line."""
+    whole = parse_value(" ".join(word.text for word in text.words), decimal_comma=comma)
+    if whole is None or not whole.rest:
+        return [text]
+    for count in range(1, len(text.words)):
+        first = parse_value(" ".join(word.text for word in text.words[:count]), decimal_comma=comma)
+        if first is not None and (first.number, first.unit) == (whole.number, whole.unit) and not first.rest:
+            middle = (text.words[count - 1].right + text.words[count].left) // 2
+            if not text.box.left + 4 < middle < text.box.right - 4:
+                break
+            heads = [_head(reading, comma) for reading in (text.page, text.own)]
+            value = _Text(replace(text.box, right=middle), heads[0][0], text.sure, heads[1][0])
+            return [value, _Text(replace(text.box, left=middle), heads[0][1], False, heads[1][1], after=value)]
+    return [text]
+
+
+def _head(reading: str, comma: bool) -> tuple[str, str]:
+    """A reading as its value and the rest of it."""
+    value = parse_value(reading, decimal_comma=comma)
+    return (reading, "") if value is None else (reading[: len(reading) - len(value.rest)], value.rest)
+
+
+def _texts(picture: np.ndarray, words: Sequence[Word]) -> list[_Text]:
+    """Lines of text: boxes of ink with the words of the page's reading in them, and words that stand in no box."""
+    texts = []
+    outside = list(words)
+    boxes = text_boxes(picture)
+    held: dict[int, list[Word]] = {}
+    for word in words:
+        reach = [
+            (abs(word.y - box.y), i)
+            for i, box in enumerate(boxes)
+            if box.left - 4 <= word.x <= box.right + 4 and box.top - 3 <= word.y <= box.bottom + 3
+        ]
+        if reach:
+            held.setdefault(min(reach)[1], []).append(word)
+    for i, box in enumerate(boxes):
+        inside = held.get(i, [])
+        runs = _runs(inside)
+        if len({run[0].line for run in runs}) > 1 and box.height > 2 * max(word.height for word in inside):
+            continue  # several lines, joined by something that is no text
+        inside.sort(key=lambda word: word.left)
+        outside = [word for word in outside if word not in inside]
+        texts += _label_and_value(box, inside)
+    for run in _runs(outside):
+        box = Box(run[0].left, min(w.top for w in run), run[-1].right, max(w.bottom for w in run))
+        if box.height <= _TALLEST:
+            texts += _label_and_value(box, run)
+    return texts
+
+
+def _runs(words: Sequence[Word]) -> list[list[Word]]:
+    """Words of one line without a wide gap between them."""
+    runs: list[list[Word]] = []
+    for word in sorted(words, key=lambda word: (word.line, word.left)):
+        last = runs[-1][-1] if runs else None
+        if (
+            last is not None
+            and last.line == word.line
+            and word.left - last.right <= 0.9 * max(min(last.height, word.height), 6)
+        ):
+            runs[-1].append(word)
+        else:
+            runs.append([word])
+    return runs
+
+
+def _label_and_value(box: Box, words: Sequence[Word]) -> list[_Text]:
+    """The words in a box as one text, or as a label and the value behind it (`Mark 67,123.4`, `Price: $5`)."""
+    text = _text_of(box, words)
+    if metric_of(text.page) is None:
+        for i in range(len(words) - 1, 0, -1):
+            middle = (words[i - 1].right + words[i].left) // 2
+            if not box.left + 4 < middle < box.right - 4:
+                continue
+            label = _text_of(replace(box, right=middle), words[:i])
+            value = _text_of(replace(box, left=middle), words[i:])
+            if metric_of(label.page) is not None and parse_value(value.page) is not None:
+                return [label, value]
+    return [text]
+
+
+def _text_of(box: Box, words: Sequence[Word]) -> _Text:
+    """A box's words as a text; surely read where each word is and together they fill it."""
+    covered = sum(word.width for word in words)
+    sure = bool(words) and min(word.confidence for word in words) > 0.6 and covered > 0.7 * box.width
+    return _Text(box, " ".join(word.text for word in words), sure, words=tuple(words))
 
 
 def text_boxes(picture: np.ndarray) -> list[Box]:
@@ -127,7 +257,7 @@ def text_boxes(picture: np.ndarray) -> list[Box]:
     count, _, stats, _ = cv2.connectedComponentsWithStats(ink, connectivity=8)
     joined = np.zeros((height, width), np.uint8)
     for left, top, across, down, area in stats[1:count].tolist():
-        if down <= _TALLEST and across <= 3 * _TALLEST and area >= 2:
+        if down <= _TALLEST and across <= 3 * _TALLEST and area >= 2 and not _is_curve(across, down, area):
             reach = 1 + round(0.42 * max(down, min(8, across)))
             cv2.rectangle(joined, (left - reach, top), (left + across - 1 + reach, top + down - 1), 1, cv2.FILLED)
     count, _, stats, _ = cv2.connectedComponentsWithStats(joined, connectivity=4)
@@ -139,123 +269,185 @@ def text_boxes(picture: np.ndarray) -> list[Box]:
     return boxes
 
 
-def _words_in(box: Box, words: Sequence[Word]) -> str:
-    """The page's words whose middles lie in a box, from left to right."""
-    inside = [w for w in words if box.left - 4 <= w.x <= box.right + 4 and box.top - 3 <= w.y <= box.bottom + 3]
-    return " ".join(word.text for word in sorted(inside, key=lambda word: word.left))
+def _is_curve(across: int, down: int, area: int) -> bool:
+    """Whether a piece of ink is a sparkline's, a frame's or a rule's: long, with next to nothing in its box."""
+    if max(across, down) <= 24:
+        return False
+    return min(across, down) <= 2 or (min(across, down) > 5 and area < (0.25 if across > 40 else 0.15) * across * down)
 
 
-def metric_of(text: str) -> tuple[str, str | None] | None:
-    """Name and usual unit of the metric that a label means, None where it is none that is known."""
-    plain = re.sub(r"[^a-z0-9]+", " ", text.lower()).strip()
-    if plain in METRICS:
-        return METRICS[plain]
-    if len(plain) < 6:
-        return None
-    near = difflib.get_close_matches(plain, METRICS, n=2, cutoff=0.85)
-    # Long and short, high and low are near in letters only.
-    meant = {
-        METRICS[name] for name in near if set(re.findall(r"\b(?:long|short|high|low)\b", name)) <= set(plain.split())
-    }
-    return meant.pop() if len(meant) == 1 else None
-
-
-def _runs_outside(words: Sequence[Word], boxes: Sequence[Box]) -> list[_Text]:
-    """Words of the page's reading that stand in no box (a watermark lies over them), joined to lines of text."""
-    rest = [w for w in words if not any(b.left <= w.x <= b.right and b.top <= w.y <= b.bottom for b in boxes)]
-    runs: list[list[Word]] = []
-    for word in sorted(rest, key=lambda word: (word.line, word.left)):
-        last = runs[-1][-1] if runs else None
-        if last is not None and last.line == word.line and word.left - last.right <= last.height:
-            runs[-1].append(word)
-        else:
-            runs.append([word])
-    return [
-        _Text(
-            Box(run[0].left, min(w.top for w in run), run[-1].right, max(w.bottom for w in run)),
-            "",
-            " ".join(w.text for w in run),
-        )
-        for run in runs
+def _read_again(picture: np.ndarray, texts: Sequence[_Text], engine: Engine) -> None:
+    """Read all but labels that are known a second time, each on its own, as one column."""
+    small, usual = np.percentile([text.box.height for text in texts], (20, 50)) if texts else (0.0, 0.0)
+    again = [
+        text
+        for text in texts
+        if not (text.sure and (metric_of(text.page) or not (_has_digit(text.page) or is_nearly_known(text.page))))
+        and not re.fullmatch(r"\d\d?[:.]\d\d", text.page)
+        and text.box.height <= 3 * usual
+        and (text.page or (text.box.height >= 0.6 * small and text.box.width >= 1.6 * small))
     ]
+    margins = [
+        -max(1, round(0.06 * text.box.height)) if is_filled(picture, text.box) else max(3, round(0.4 * text.box.height))
+        for text in again
+    ]
+    crops = [text.box.of(picture, margin) for text, margin in zip(again, margins, strict=True)]
+    for text, line, margin in zip(again, engine.stacked(crops), margins, strict=True):
+        _take(text, line, margin)
+    unsure = [text for text in again if _is_doubtful(text)]
+    for text, line in zip(unsure, engine.lines([text.box.of(picture, 3) for text in unsure]), strict=True):
+        _take(text, line, 3)
 
 
-def _in_tile(label: _Text, texts: Sequence[_Text], known: set[int], *, below: bool) -> list[_Text]:
-    """The label's value and what follows it, as far as the next label: below it with the same left edge, or beside it.
+def _take(text: _Text, line: Line, margin: int) -> None:
+    """Keep what a text's crop was read as, and the words' boxes where they tell more than the page's."""
+    text.own = line.text
+    if parse_value(line.text) is not None and (parse_value(text.page) is None or not text.sure):
+        x, y = max(0, text.box.left - margin), max(0, text.box.top - margin)
+        text.words = tuple(word.moved(x, y) for word in line.words)
 
-    Empty where the nearest text is no value.
+
+def _is_doubtful(text: _Text) -> bool:
+    """Whether a text's two readings are a label that is nearly known, or leave a good part of it unread."""
+    if _known(text) is not None:
+        return False
+    read = sum(word.width for word in text.words) if text.words else 0
+    return any(map(is_nearly_known, text.readings)) or (
+        not text.sure and text.box.width > 2.5 * text.box.height and (not text.own or read < 0.6 * text.box.width)
+    )
+
+
+def _has_digit(text: str) -> bool:
+    return any(character.isdigit() for character in text)
+
+
+def _paired(labels: Sequence[_Text], others: Sequence[_Text], values: Sequence[_Text]) -> list[tuple[_Text, _Text]]:
+    """Labels with their values: all lie on the same side of their label, the one on which most have one.
+
+    Labels that aren't known count where they look and stand as those that are.
     """
-    box, height = label.box, label.box.height
-    if below:
-        near = [
-            text
-            for text in texts
-            if 0 < text.box.y - box.y <= 9 * height
-            and abs(text.box.left - box.left) <= 2.2 * height
-            and text is not label
-        ]
-        near.sort(key=lambda text: text.box.top)
-    else:
-        near = [
-            text
-            for text in texts
-            if abs(text.box.y - box.y) <= 0.6 * max(height, text.box.height) and text.box.left > box.right
-        ]
-        near.sort(key=lambda text: text.box.left)
-    found: list[_Text] = []
-    for text in near:
-        if id(text) in known:
-            break
-        found.append(text)
-    if not found or not _looks_like_value(found[0]) or (below and found[0].box.y - box.y > 5 * height):
+    sides = (_below, _above, _beside)
+    found = [_nearest(labels, values, [*labels, *others], side) for side in sides]
+    best = max(range(3), key=lambda i: (len(found[i]), -_spread(found[i], sides[i])))
+    pairs, side = found[best], sides[best]
+    if not pairs:
         return []
-    return found[:3]
+    usual = float(np.median([side(label, value) for label, value in pairs]))
+    taken = {id(text) for pair in pairs for text in pair}
+    rest = [value for value in values if id(value) not in taken]
+    if len(pairs) >= _LEAST_KNOWN:
+        height = float(np.median([label.box.height for label, _ in pairs]))
+        alike = [text for text in others if 0.7 * height <= text.box.height <= 1.4 * height]
+        for label, value in _nearest(alike, rest, [*labels, *others], side):
+            if side is _beside or abs(side(label, value) - usual) <= 0.35 * usual + 0.5:
+                pairs.append((label, value))
+                taken |= {id(label), id(value)}
+    # Hero figures and the like: a label without a value on the usual side may have one close by on another.
+    for other in sides:
+        left = [label for label in labels if id(label) not in taken]
+        rest = [value for value in values if id(value) not in taken]
+        for label, value in _nearest(left, rest, [*labels, *others], other):
+            if other(label, value) <= 3:
+                pairs.append((label, value))
+                taken |= {id(label), id(value)}
+    return pairs
 
 
-def _looks_like_value(text: _Text) -> bool:
-    return bool(re.search(r"\d", text.own + text.page)) and not re.search(r"[A-Za-z]{4,}", text.own)
+_Side = Callable[[_Text, _Text], float]
+_FAR = float("inf")
 
 
-def parse_value(text: str, *, decimal_comma: bool = False) -> tuple[float, str | None] | None:
-    """The value at a text's beginning and the unit that its signs say: USD, % or None."""
-    match = _SIGNED.match(text.translate(_DASHES))
-    if match is None:
-        return None
-    number = parse_number(match[4] + match[5], decimal_comma=decimal_comma)
-    if number is None:
-        return None
-    sign = -1.0 if "-" in match[1] + match[3] else 1.0
-    return sign * number.value, "USD" if match[2] else "%" if match[6] else None
+def _aligned(label: Box, value: Box) -> bool:
+    """Whether two boxes under each other share an edge or their middle."""
+    reach = 2.2 * label.height
+    middle = abs(label.x - value.x) <= 1.2 * label.height
+    return abs(label.left - value.left) <= reach or abs(label.right - value.right) <= 0.8 * label.height or middle
 
 
-def _agreed(picture: np.ndarray, value: _Text, engine: Engine, decimal_comma: bool) -> tuple[float, str | None] | None:
+def _below(label: _Text, value: _Text) -> float:
+    """How far a value stands under a label, in heights of the label; infinite where it doesn't."""
+    down = (value.box.top - label.box.bottom) / label.box.height
+    return max(0.1, down + 0.5) if -0.3 < down <= 4 and _aligned(label.box, value.box) else _FAR
+
+
+def _above(label: _Text, value: _Text) -> float:
+    up = (label.box.top - value.box.bottom) / label.box.height
+    return max(0.1, up + 0.5) if -0.3 < up <= 3 and _aligned(label.box, value.box) else _FAR
+
+
+def _beside(label: _Text, value: _Text) -> float:
+    down = (value.box.y - label.box.y) / max(label.box.height, value.box.height)
+    gap = (value.box.left - label.box.right) / label.box.height
+    # A change under the value lifts it over the middle of the label's line.
+    return max(0.1, gap) if -1.1 <= down <= 0.6 and gap > -0.3 else _FAR
+
+
+def _nearest(
+    labels: Sequence[_Text], values: Sequence[_Text], barriers: Sequence[_Text], side: _Side
+) -> list[tuple[_Text, _Text]]:
+    """Each label with the nearest value at that side of it; no other label stands between, and no label is nearer."""
+    possible = []
+    for label in labels:
+        away = [(side(label, value), i) for i, value in enumerate(values) if _fits(label, value)]
+        distance, i = min(away, default=(_FAR, -1))
+        if distance < _FAR and not any(side(label, other) < distance for other in barriers if other is not label):
+            possible.append((distance, label, values[i]))
+    pairs, taken = [], set()
+    for _, label, value in sorted(possible, key=lambda pair: pair[0]):
+        if id(value) not in taken:
+            taken.add(id(value))
+            pairs.append((label, value))
+    return pairs
+
+
+def _fits(label: _Text, value: _Text) -> bool:
+    """Whether a value can be the label's: only what is a share by its name is printed in percent."""
+    known = _known(label)
+    return known is None or known[1] == "%" or not all(re.search(r"\d\s?%", text) for text in value.readings)
+
+
+def _spread(pairs: Sequence[tuple[_Text, _Text]], side: _Side) -> float:
+    """Median distance of values from labels, in labels' heights."""
+    return float(np.median([side(label, value) for label, value in pairs])) if pairs else _FAR
+
+
+def _changes(texts: Sequence[_Text], values: Sequence[_Text]) -> dict[int, _Text]:
+    """The change that belongs to each value (by its id): behind it or under it, nearer than to any other value."""
+    owners: dict[int, tuple[float, _Text]] = {}
+    for text in texts:
+        if text.after is not None:
+            owners[id(text.after)] = (0.0, text)
+        elif any(re.search(r"\d[.,]\d", reading) for reading in text.readings):
+            away = [(min(_beside(value, text), 1.5 * _below(value, text)), i) for i, value in enumerate(values)]
+            distance, i = min(away, default=(_FAR, -1))
+            if distance <= 9 and distance < owners.get(id(values[i]), (_FAR, text))[0]:
+                owners[id(values[i])] = (distance, text)
+    return {owner: text for owner, (_, text) in owners.items()}
+
+
+def _agreed(picture: np.ndarray, text: _Text, engine: Engine, comma: bool, name: str) -> Value | None:
     """The value that at least two readings of its line give and more than twice as many as give others, else None."""
-    texts = [value.own, value.page]
-    first = parse_value(value.own, decimal_comma=decimal_comma)
-    if first is None or first != parse_value(value.page, decimal_comma=decimal_comma):
-        crop = value.box.of(picture, 3)
-        crops = [cv2.resize(crop, None, fx=3, fy=3, interpolation=cv2.INTER_LINEAR), value.box.of(picture, 5)]
-        crops += [enlarged(crop, 0.1), enlarged(crop, 0.3)]
-        texts += [line.text for line in engine.lines(crops, whitelist=_VALUE_CHARACTERS)]
-    read = [parsed for text in texts if (parsed := parse_value(text, decimal_comma=decimal_comma)) is not None]
-    counted = Counter(read).most_common(1)
-    if not counted or counted[0][1] < 2 or counted[0][1] <= 2 * (len(read) - counted[0][1]):
-        return None
-    return counted[0][0]
-
-
-def _change(tile: Sequence[_Text], decimal_comma: bool) -> float | None:
-    """The change in percent that stands behind a value or in the line after it, with its sign.
-
-    A change without a decimal sign has lost it in reading, so it is left out.
-    """
-    # The value itself may be signed and in percent: what is left of its line when it is taken off.
-    readings = [_SIGNED.sub("", text.translate(_DASHES), count=1) for text in (tile[0].own, tile[0].page)]
-    readings += [text.translate(_DASHES) for line in tile[1:2] for text in (line.own, line.page)]
-    for reading in readings:
-        match = _CHANGE.search(reading)
-        if match is not None:
-            number = parse_number(match[2], decimal_comma=decimal_comma)
-            if number is not None:
-                return number.value if match[1] == "+" else -number.value
+    letters = "USD" if any("US" in reading for reading in text.readings) else ""
+    crop = text.box.of(picture, 3)
+    ways = (
+        lambda: crop,
+        lambda: text.box.of(picture, 5),
+        lambda: cv2.resize(crop, None, fx=3, fy=3, interpolation=cv2.INTER_LINEAR),
+        lambda: enlarged(crop, 0.1),
+        lambda: enlarged(crop, 0.3),
+    )
+    readings = list(text.readings)
+    read: list[Value] = []
+    for way in (None, *ways):
+        if way is not None:
+            readings = [engine.lines([way()], whitelist=_VALUE_CHARACTERS + letters)[0].text]
+        parsed = (parse_value(reading, decimal_comma=comma) for reading in readings)
+        read += [value for value in parsed if value is not None and is_possible(name, value.number)]
+        counted = Counter(_key(value) for value in read).most_common(1)
+        if counted and counted[0][1] >= 2 and counted[0][1] > 2 * (len(read) - counted[0][1]):
+            return next(value for value in read if _key(value) == counted[0][0])
     return None
+
+
+def _key(value: Value) -> tuple[float, str | None]:
+    return value.number, value.unit

@@ -333,7 +333,9 @@ def _heatmap_reading(title: Title, words: Sequence[Word], chart: Heatmap) -> Rea
 
 def _dashboard(picture: np.ndarray, title: Title, words: Sequence[Word], engine: Engine) -> Reading:
     chart = read_dashboard(picture, words, engine)
-    if not title.strong and len(chart.metrics) < 3:
+    # A page's top bar has most of its metrics in one row; it is a dashboard only where it is all of the picture.
+    in_one_row = max(chart.rows, default=0) > 0.7 * sum(chart.rows) and picture.shape[0] > 0.2 * picture.shape[1]
+    if not title.strong and (len(chart.metrics) < 4 or in_one_row):
         return _unknown(words, "labels of metrics, but no values beside them")
     metrics = tuple({x.name: MetricReading(x.name, x.value, x.unit, x.change) for x in chart.metrics[::-1]}.values())
     price = next((metric.value for metric in metrics if metric.name == "price"), None)

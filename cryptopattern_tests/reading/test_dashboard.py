@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from cryptopattern_pipelines.reading.dashboard import metric_of, parse_value, read_dashboard
+from cryptopattern_pipelines.reading.dashboard import read_dashboard
+from cryptopattern_pipelines.reading.metrics import metric_of, parse_value
 from cryptopattern_pipelines.reading.ocr import default_engine
 from cryptopattern_pipelines.reading.picture import load_picture
 
@@ -81,7 +82,7 @@ def test_a_picture_without_metrics_says_so() -> None:
 def test_a_value_is_parsed_with_sign_and_unit(text: str, value: float, unit: str | None) -> None:
     parsed = parse_value(text)
     assert parsed is not None
-    assert parsed == (pytest.approx(value), unit)
+    assert (parsed.number, parsed.unit) == (pytest.approx(value), unit)
 
 
 @pytest.mark.parametrize("text", ["s250M", "Price", "", "$2.5X9", "012.5"])
