@@ -23,6 +23,7 @@ from cryptopattern_pipelines.reading.axes import (
     writes_decimal_comma,
 )
 from cryptopattern_pipelines.reading.ocr import Engine, Word
+from cryptopattern_pipelines.reading.tilted import tilted_labels
 
 _COLOURED = 50  # least difference of a bar's or line's channels; areas under the lines are paler
 _THIN = 25  # least difference of a thin bar from its surroundings
@@ -69,14 +70,7 @@ def read_map(picture: np.ndarray, words: Sequence[Word], engine: Engine) -> Liqu
         return LiquidationMap(error="the chart was not loaded: no bars over a baseline")
     share = _long_share(picture, plot)
     decimal_comma = writes_decimal_comma(word.text for word in words)
-    depth = max(24, round(0.07 * picture.shape[0]))
-    strip = Box(
-        max(0, plot.left - 40),
-        plot.bottom + 2,
-        min(picture.shape[1], plot.right + 40),
-        min(picture.shape[0], plot.bottom + depth),
-    )
-    axis = _price_axis(bottom_labels(picture, strip, engine, decimal_comma=decimal_comma))
+    axis = _price_axis_under(picture, plot, engine, decimal_comma)
     if axis is None:
         current = _current_price(words, plot, None, decimal_comma=decimal_comma)
         return LiquidationMap((), current, share, None, plot, "too few price labels could be read under the bars")
@@ -169,6 +163,20 @@ def _clusters(heights: np.ndarray) -> list[tuple[float, float]]:
         if heights[first : last + 1].max() == heights[peak]:
             bars.append(((first + last) / 2, float(heights[peak]) / greatest))
     return sorted(set(bars), key=lambda bar: (-bar[1], bar[0]))[:10]
+
+
+def _price_axis_under(
+    picture: np.ndarray, plot: Box, engine: Engine, decimal_comma: bool
+) -> Axis | CategoryAxis | None:
+    """The price axis by the labels under the bars, upright or turned."""
+    height, width = picture.shape[:2]
+    top, right = plot.bottom + 2, min(width, plot.right + 40)
+    deep = Box(max(0, plot.left - 90), top, right, min(height, plot.bottom + max(60, round(0.2 * height))))
+    axis = _price_axis(tilted_labels(picture, deep, engine, decimal_comma=decimal_comma))
+    if axis is not None:
+        return axis
+    strip = Box(max(0, plot.left - 40), top, right, min(height, plot.bottom + max(24, round(0.07 * height))))
+    return _price_axis(bottom_labels(picture, strip, engine, decimal_comma=decimal_comma))
 
 
 def _price_axis(labels: Sequence[TickLabel]) -> Axis | CategoryAxis | None:
