@@ -22,6 +22,7 @@ from cryptopattern_pipelines.reading.axes import (
     numbers_of,
     writes_decimal_comma,
 )
+from cryptopattern_pipelines.reading.cumulative import long_share, of_hue, saturation
 from cryptopattern_pipelines.reading.ocr import Engine, Word
 from cryptopattern_pipelines.reading.tilted import tilted_labels
 
@@ -68,7 +69,7 @@ def read_map(picture: np.ndarray, words: Sequence[Word], engine: Engine) -> Liqu
     plot = find_bars(picture)
     if plot is None:
         return LiquidationMap(error="the chart was not loaded: no bars over a baseline")
-    share = _long_share(picture, plot)
+    share = long_share(picture, plot)
     decimal_comma = writes_decimal_comma(word.text for word in words)
     axis = _price_axis_under(picture, plot, engine, decimal_comma)
     if axis is None:
@@ -84,16 +85,11 @@ def read_map(picture: np.ndarray, words: Sequence[Word], engine: Engine) -> Liqu
     return LiquidationMap(levels, current, share, (axis.value(plot.left), axis.value(plot.right - 1)), plot)
 
 
-def _saturation(picture: np.ndarray) -> np.ndarray:
-    """Greatest less least channel of each pixel, 0 to 255."""
-    return channel_max(picture) - cv2.bitwise_not(channel_max(cv2.bitwise_not(picture)))
-
-
 def find_bars(picture: np.ndarray) -> Box | None:
     """The box of the bars: its bottom is the baseline, where the count of coloured pixels in a row falls most."""
     if min(picture.shape[:2]) < _LEAST_SIDE:
         return None
-    coloured = _saturation(picture) > _COLOURED
+    coloured = saturation(picture) > _COLOURED
     height = len(coloured)
     size = max(4, height // 120)
     total = np.concatenate([[0], np.cumsum(coloured.sum(axis=1))])
@@ -110,18 +106,6 @@ def find_bars(picture: np.ndarray) -> Box | None:
     return Box(left, int(filled[0]), right, base)
 
 
-def _hue(picture: np.ndarray) -> np.ndarray:
-    """Hue in degrees / 2, 0 to 179."""
-    return cv2.cvtColor(picture, cv2.COLOR_RGB2HSV)[..., 0]
-
-
-def _line_mask(picture: np.ndarray, low: int, high: int) -> np.ndarray:
-    """Coloured pixels (uint8) with a hue between two angles in degrees, around the circle."""
-    hue = _hue(picture).astype(np.int16) * 2
-    inside = (hue >= low) & (hue <= high) if low <= high else (hue >= low) | (hue <= high)
-    return (inside & (_saturation(picture) > _COLOURED)).astype(np.uint8)
-
-
 def _bar_heights(picture: np.ndarray, plot: Box) -> np.ndarray:
     """Height in pixels of the bar in each column of the plot, 0 where there is none.
 
@@ -132,7 +116,7 @@ def _bar_heights(picture: np.ndarray, plot: Box) -> np.ndarray:
     # Bars a pixel wide lose their colour in a JPEG, but not their difference from what lies at both sides.
     step = 6
     beside = channel_max(cv2.absdiff(part[:, step:], part[:, :-step])) > _THIN
-    coloured = (_saturation(part) > _COLOURED).astype(np.uint8)
+    coloured = (saturation(part) > _COLOURED).astype(np.uint8)
     thin = beside[:, :-step] & beside[:, step:]
     coloured[:, step:-step] = np.maximum(coloured[:, step:-step], thin)
     closed = cv2.morphologyEx(coloured, cv2.MORPH_CLOSE, np.ones((4, 1), np.uint8))
@@ -142,7 +126,7 @@ def _bar_heights(picture: np.ndarray, plot: Box) -> np.ndarray:
     inside = np.arange(len(upward))[:, None] < heights
     tall = np.maximum(heights, 1)
     whole = (inside & (coloured[::-1] > 0)).sum(axis=0) >= 0.85 * tall
-    line = (inside & (_line_mask(part, 300, 330)[::-1] > 0)).sum(axis=0) > 0.5 * tall
+    line = (inside & (of_hue(part, 300, 330)[::-1] > 0)).sum(axis=0) > 0.5 * tall
     return np.where(whole & ~line, heights, 0)
 
 
@@ -207,55 +191,3 @@ def _current_price(
                 if abs(axis.value(word.x) - number.value) <= 0.02 * (high - low):
                     return number.value
     return None
-
-
-def _long_share(picture: np.ndarray, plot: Box) -> float | None:
-    """Percent of the long total in both, by how high the cumulative lines end over the baseline.
-
-    The long line falls from the left end towards the price, the short one rises to the right end. The Kingfisher draws
-    both pink and drops the short one to zero in the last bin; elsewhere long is red and short green.
-    """
-    part = picture[: plot.bottom, plot.left : plot.right]
-    pink = _line_mask(part, 300, 330)
-    if (pink.any(axis=0)).mean() > 0.5:
-        long_mask = short_mask = pink
-        least = 0.0
-    else:
-        long_mask, short_mask = _line_mask(part, 338, 10), _line_mask(part, 80, 175)
-        least = 0.01  # bars have such colours, too, but are narrow
-    long_end, short_end = _line_end(long_mask, least), _line_end(short_mask[:, ::-1], least)
-    if long_end is None or short_end is None:
-        return None
-    return 100 * long_end / (long_end + short_end)
-
-
-def _line_end(mask: np.ndarray, least: float) -> float | None:
-    """Height over the bottom at which a line ends at the left; `least`: the least share of columns it may span."""
-    joined = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((3, 7), np.uint8))
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(joined, connectivity=8)
-    left, width, area = stats[:, 0], stats[:, 2], stats[:, 4]
-    at_end = (left <= 0.03 * mask.shape[1]) & (width >= max(2, least * mask.shape[1])) & (area >= 6)
-    at_end[0] = False
-    if not at_end.any():
-        return None
-    if least == 0:
-        # Of the stretches that begin at the end the first counts, of several the highest: lines fall from their ends.
-        ends = np.flatnonzero(at_end & (left <= left[at_end].min() + 2))
-        chosen = int(ends[stats[ends, 1].argmin()])
-    else:
-        ends = np.flatnonzero(at_end)
-        chosen = int(ends[width[ends].argmax()])
-    line = (labels == chosen) & (mask > 0)
-    runs = [_first_run(column) for column in line.T if column.any()]
-    thickness = float(np.median([last - first + 1 for first, last in runs]))
-    # The Kingfisher's line turns down all but straight at its end: its top counts, not the middle of what is coloured.
-    tops = [first for first, _ in runs[: max(3, round(0.01 * mask.shape[1]))]]
-    top = float(min(tops) if least == 0 else np.median(tops[:3]))
-    return len(mask) - top - thickness / 2
-
-
-def _first_run(column: np.ndarray) -> tuple[int, int]:
-    """First and last index of the first run in a column."""
-    on = np.flatnonzero(column)
-    ends = np.flatnonzero(np.diff(on) > 1)
-    return int(on[0]), int(on[ends[0]] if ends.size else on[-1])

@@ -1,0 +1,163 @@
+"""The cumulative lines of a liquidation map: the long total's share, by how high the lines end over the baseline.
+
+What belongs here: following a line over bars of any colour. What does not: the bars (`liquidation_map.py`).
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from cryptopattern_pipelines.reading.axes import Box, channel_max
+
+_COLOURED = 50  # least difference of a line's channels; areas under lines are paler
+_PALER = 0.35  # of a hue's usual saturation: the area under a line has less
+_HUES = 24  # hues that are told apart around the circle
+_LEAST_SPAN = 0.05  # of the plot's width over which a line must be followed
+_GAP = 0.012  # of the width: columns without the line that are leapt
+
+
+@dataclass(frozen=True)
+class _Track:
+    """A line followed from one end: its middle and thickness in each column, rows counted from the top."""
+
+    middles: tuple[float, ...]
+    thickness: float
+    span: int
+
+
+def saturation(picture: np.ndarray) -> np.ndarray:
+    """Greatest less least channel of each pixel, 0 to 255."""
+    return channel_max(picture) - cv2.bitwise_not(channel_max(cv2.bitwise_not(picture)))
+
+
+def of_hue(picture: np.ndarray, low: int, high: int) -> np.ndarray:
+    """Coloured pixels (uint8) with a hue between two angles in degrees, around the circle."""
+    hue = cv2.cvtColor(picture, cv2.COLOR_RGB2HSV)[..., 0].astype(np.int16) * 2
+    inside = (hue >= low) & (hue <= high) if low <= high else (hue >= low) | (hue <= high)
+    return (inside & (saturation(picture) > _COLOURED)).astype(np.uint8)
+
+
+def long_share(picture: np.ndarray, plot: Box) -> float | None:
+    """Percent of the long total in both, None where no two lines can be followed from the plot's sides.
+
+    The long line falls from the left end towards the price, the short one rises to the right end. The Kingfisher draws
+    both pink and drops the short one to zero in the last bin.
+    """
+    part = picture[: plot.bottom, plot.left : plot.right]
+    pink = of_hue(part, 300, 330)
+    if _is_line(pink):
+        long_end, short_end = _pink_end(pink), _pink_end(pink[:, ::-1])
+    else:
+        colours, strong = cv2.cvtColor(part, cv2.COLOR_RGB2HSV)[..., 0], saturation(part)
+        long_end, short_end = _end(colours, strong), _end(colours[:, ::-1], strong[:, ::-1])
+    if long_end is None or short_end is None or long_end + short_end <= 0:
+        return None
+    return 100 * long_end / (long_end + short_end)
+
+
+def _is_line(mask: np.ndarray) -> bool:
+    """Whether what is coloured is a line over half of the width, not bars."""
+    joined = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((3, 7), np.uint8))
+    _, _, stats, _ = cv2.connectedComponentsWithStats(joined, connectivity=8)
+    span = stats[1:, 2]
+    return bool(mask.any(axis=0).mean() > 0.5 and (span > 0.15 * mask.shape[1]).any())
+
+
+def _end(hue: np.ndarray, strong: np.ndarray) -> float | None:
+    """Height over the bottom of the line that comes from the left side and falls, whatever its colour."""
+    height, width = hue.shape
+    near = max(4, round(0.03 * width))
+    zone, coloured = hue[:, : 2 * near].astype(int) * _HUES // 180, strong[:, : 2 * near] > _COLOURED
+    tracks = []
+    for place in range(_HUES):
+        # A line is in all columns at its end; bars, too, but those are thick.
+        if ((zone == place) & coloured).any(axis=0).mean() < 0.25:
+            continue
+        away = np.abs(hue.astype(np.int16) - round((place + 0.5) * 180 / _HUES))
+        mask = (np.minimum(away, 180 - away) <= 1.2 * 90 / _HUES + 2) & (strong > _COLOURED)
+        # The area under a line has its hue, too, but is paler.
+        mask &= strong > _PALER * np.percentile(strong[mask], 95)
+        tracks += _tracks(mask, near)
+    return max(
+        ((track.span, height - track.middles[0]) for track in tracks if _is_total(track, height, width)),
+        default=(0, None),
+    )[1]
+
+
+def _is_total(track: _Track, height: int, width: int) -> bool:
+    """Whether a track is a cumulative line's: thin, long, falling, all but without a rise."""
+    moves = np.diff(track.middles)
+    rises, falls = float(-moves[moves < 0].sum()), float(moves[moves > 0].sum())
+    thin = track.thickness <= max(5.0, 0.015 * height)
+    # Bars of its hue that a long line crosses shake it.
+    rough = 0.3 if track.span > 0.25 * width else 0.1
+    even = rises <= rough * falls + 0.01 * height and falls >= max(3.0, 0.01 * height)  # grid lines do not fall
+    return thin and even and track.span >= _LEAST_SPAN * width
+
+
+def _tracks(mask: np.ndarray, near: int) -> list[_Track]:
+    """Every line in a mask that begins within `near` columns from the left, followed to the right."""
+    height, width = mask.shape
+    most, thin = 0.3 * height, max(7.0, 0.02 * height)
+    begun: list[tuple[int, int]] = []
+    found = []
+    for start in range(near):
+        for run in _runs(mask[:, start]):
+            if run[1] - run[0] > thin or any(run[0] <= last + 3 and run[1] >= first - 3 for first, last in begun):
+                continue
+            begun.append(run)
+            found.append(_follow(mask, start, run, most))
+    return found
+
+
+def _follow(mask: np.ndarray, start: int, run: tuple[int, int], most: float) -> _Track:
+    """Go on from a run to the next column's that is near; a bar may hide a few columns, the slope goes on there."""
+    middles, thicknesses = [(run[0] + run[1]) / 2], [run[1] - run[0] + 1]
+    lost, up, down, gap = 0, 3, max(4, round(0.02 * len(mask))), max(4, round(_GAP * mask.shape[1]))
+    for column in range(start + 1, mask.shape[1]):
+        slope = max(0.0, (middles[-1] - middles[max(0, len(middles) - 12)]) / 12)
+        low, high = max(0, run[0] - up), run[1] + down + round(1.5 * slope * lost)
+        runs = []
+        if mask[low : high + 1, column].any():
+            runs = [r for r in _runs(mask[:, column]) if r[1] >= low and r[0] <= high and r[1] - r[0] <= most]
+        if not runs:
+            lost += 1
+            if lost > gap:
+                break
+            continue
+        run = min(runs, key=lambda r: abs(r[0] + r[1] - run[0] - run[1] - 2 * slope * lost))
+        lost = 0
+        middles.append((run[0] + run[1]) / 2)
+        thicknesses.append(run[1] - run[0] + 1)
+    end = int(np.argmax(middles)) + 1  # from its lowest point on it may be the other line
+    return _Track(tuple(middles[:end]), float(np.median(thicknesses[:end])), end)
+
+
+def _runs(column: np.ndarray) -> list[tuple[int, int]]:
+    """First and last index of each run in a column."""
+    on = np.flatnonzero(column)
+    if not on.size:
+        return []
+    breaks = np.flatnonzero(np.diff(on) > 1)
+    firsts, lasts = on[np.concatenate([[0], breaks + 1])], on[np.concatenate([breaks, [on.size - 1]])]
+    return list(zip(firsts.tolist(), lasts.tolist(), strict=True))
+
+
+def _pink_end(mask: np.ndarray) -> float | None:
+    """Height over the bottom at which the Kingfisher's line ends at the left."""
+    joined = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((3, 7), np.uint8))
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(joined, connectivity=8)
+    left, area = stats[:, 0], stats[:, 4]
+    at_end = (left <= 0.03 * mask.shape[1]) & (stats[:, 2] >= 2) & (area >= 6)
+    at_end[0] = False
+    if not at_end.any():
+        return None
+    # Of the stretches that begin at the end the first counts, of several the highest: lines fall from their ends.
+    ends = np.flatnonzero(at_end & (left <= left[at_end].min() + 2))
+    line = (labels == int(ends[stats[ends, 1].argmin()])) & (mask > 0)
+    runs = [_runs(column)[0] for column in line.T if column.any()]
+    thickness = float(np.median([last - first + 1 for first, last in runs]))
+    # The line turns down all but straight at its end: its top counts, not the middle of what is coloured.
+    top = min(first for first, _ in runs[: max(3, round(0.01 * mask.shape[1]))])
+    return len(mask) - top - thickness / 2
