@@ -12,6 +12,7 @@ from cryptopattern_pipelines.reading.axes import Box, channel_max
 
 _COLOURED = 50  # least difference of a line's channels; areas under lines are paler
 _PALER = 0.35  # of a hue's usual saturation: the area under a line has less
+_COLUMNS = 450  # that are looked at, of wider plots every second or third one
 _HUES = 24  # hues that are told apart around the circle
 _LEAST_SPAN = 0.05  # of the plot's width over which a line must be followed
 _GAP = 0.012  # of the width: columns without the line that are leapt
@@ -49,6 +50,7 @@ def long_share(picture: np.ndarray, plot: Box) -> float | None:
     if _is_line(pink):
         long_end, short_end = _pink_end(pink), _pink_end(pink[:, ::-1])
     else:
+        part = np.ascontiguousarray(part[:, :: max(1, plot.width // _COLUMNS)])
         colours, strong = cv2.cvtColor(part, cv2.COLOR_RGB2HSV)[..., 0], saturation(part)
         long_end, short_end = _end(colours, strong), _end(colours[:, ::-1], strong[:, ::-1])
     if long_end is None or short_end is None or long_end + short_end <= 0:
@@ -61,7 +63,7 @@ def _is_line(mask: np.ndarray) -> bool:
     joined = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((3, 7), np.uint8))
     _, _, stats, _ = cv2.connectedComponentsWithStats(joined, connectivity=8)
     span = stats[1:, 2]
-    return bool(mask.any(axis=0).mean() > 0.5 and (span > 0.15 * mask.shape[1]).any())
+    return bool(mask.any(axis=0).mean() > 0.5 and (span > 0.05 * mask.shape[1]).any())
 
 
 def _end(hue: np.ndarray, strong: np.ndarray) -> float | None:
@@ -74,11 +76,15 @@ def _end(hue: np.ndarray, strong: np.ndarray) -> float | None:
         # A line is in all columns at its end; bars, too, but those are thick.
         if ((zone == place) & coloured).any(axis=0).mean() < 0.25:
             continue
-        away = np.abs(hue.astype(np.int16) - round((place + 0.5) * 180 / _HUES))
-        mask = (np.minimum(away, 180 - away) <= 1.2 * 90 / _HUES + 2) & (strong > _COLOURED)
+        away = np.abs(np.arange(256) - round((place + 0.5) * 180 / _HUES))
+        alike = (np.minimum(away, 180 - away) <= 1.2 * 90 / _HUES + 2).astype(np.uint8) * 255
+        shade = cv2.bitwise_and(strong, cv2.LUT(hue, alike))
+        some = shade[::5, ::3]
         # The area under a line has its hue, too, but is paler.
-        mask &= strong > _PALER * np.percentile(strong[mask], 95)
-        tracks += _tracks(mask, near)
+        usual = float(np.percentile(some[some > _COLOURED], 95)) if (some > _COLOURED).any() else 0.0
+        columns = np.ascontiguousarray((shade > max(_COLOURED, _PALER * usual)).T)
+        columns[:, columns.mean(axis=0) > 0.6] = False  # coloured grid lines
+        tracks += _tracks(columns, near)
     return max(
         ((track.span, height - track.middles[0]) for track in tracks if _is_total(track, height, width)),
         default=(0, None),
@@ -96,31 +102,34 @@ def _is_total(track: _Track, height: int, width: int) -> bool:
     return thin and even and track.span >= _LEAST_SPAN * width
 
 
-def _tracks(mask: np.ndarray, near: int) -> list[_Track]:
-    """Every line in a mask that begins within `near` columns from the left, followed to the right."""
-    height, width = mask.shape
-    most, thin = 0.3 * height, max(7.0, 0.02 * height)
+def _tracks(columns: np.ndarray, near: int) -> list[_Track]:
+    """Every line in a mask (its columns as rows) that begins within `near` columns, followed as far as it goes."""
+    height = columns.shape[1]
+    thin = max(7.0, 0.02 * height)
     begun: list[tuple[int, int]] = []
     found = []
     for start in range(near):
-        for run in _runs(mask[:, start]):
+        for run in _runs(columns[start]):
             if run[1] - run[0] > thin or any(run[0] <= last + 3 and run[1] >= first - 3 for first, last in begun):
                 continue
             begun.append(run)
-            found.append(_follow(mask, start, run, most))
+            found.append(_follow(columns, start, run))
     return found
 
 
-def _follow(mask: np.ndarray, start: int, run: tuple[int, int], most: float) -> _Track:
+def _follow(columns: np.ndarray, start: int, run: tuple[int, int]) -> _Track:
     """Go on from a run to the next column's that is near; a bar may hide a few columns, the slope goes on there."""
-    middles, thicknesses = [(run[0] + run[1]) / 2], [run[1] - run[0] + 1]
-    lost, up, down, gap = 0, 3, max(4, round(0.02 * len(mask))), max(4, round(_GAP * mask.shape[1]))
-    for column in range(start + 1, mask.shape[1]):
+    width, height = columns.shape
+    most, up, down, gap = round(0.3 * height), 3, max(4, round(0.02 * height)), max(4, round(_GAP * width))
+    middles, thicknesses, lost = [(run[0] + run[1]) / 2], [run[1] - run[0] + 1], 0
+    for column in columns[start + 1 :]:
         slope = max(0.0, (middles[-1] - middles[max(0, len(middles) - 12)]) / 12)
         low, high = max(0, run[0] - up), run[1] + down + round(1.5 * slope * lost)
         runs = []
-        if mask[low : high + 1, column].any():
-            runs = [r for r in _runs(mask[:, column]) if r[1] >= low and r[0] <= high and r[1] - r[0] <= most]
+        if column[low : high + 1].any():
+            first = max(0, low - most)
+            runs = [(a + first, b + first) for a, b in _runs(column[first : high + most])]
+            runs = [r for r in runs if r[1] >= low and r[0] <= high and r[1] - r[0] <= most]
         if not runs:
             lost += 1
             if lost > gap:

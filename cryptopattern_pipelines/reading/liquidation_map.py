@@ -30,6 +30,7 @@ _COLOURED = 50  # least difference of a bar's or line's channels; areas under th
 _THIN = 25  # least difference of a thin bar from its surroundings
 _LEAST_SIDE = 60  # pixels of the smallest picture in which bars can be told
 _LEAST_BARS = 8
+_PRICE = re.compile(r"\W*(?:price|pre[cg\u00e7]o|precio|preis|prix|prezzo|fiyat)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -73,9 +74,9 @@ def read_map(picture: np.ndarray, words: Sequence[Word], engine: Engine) -> Liqu
     decimal_comma = writes_decimal_comma(word.text for word in words)
     axis = _price_axis_under(picture, plot, engine, decimal_comma)
     if axis is None:
-        current = _current_price(words, plot, None, decimal_comma=decimal_comma)
+        current = _current_price(picture, words, plot, None, engine, decimal_comma=decimal_comma)
         return LiquidationMap((), current, share, None, plot, "too few price labels could be read under the bars")
-    current = _current_price(words, plot, axis, decimal_comma=decimal_comma)
+    current = _current_price(picture, words, plot, axis, engine, decimal_comma=decimal_comma)
     levels = tuple(
         MapLevel(price, None if current is None else "long" if price < current else "short", height, axis.error)
         for price, height in (
@@ -173,21 +174,50 @@ def _price_axis(labels: Sequence[TickLabel]) -> Axis | CategoryAxis | None:
 
 
 def _current_price(
-    words: Sequence[Word], plot: Box, axis: Axis | CategoryAxis | None, *, decimal_comma: bool
+    picture: np.ndarray,
+    words: Sequence[Word],
+    plot: Box,
+    axis: Axis | CategoryAxis | None,
+    engine: Engine,
+    *,
+    decimal_comma: bool,
 ) -> float | None:
-    """The price after `Current Price`, else the number over the plot that stands where the axis has that price."""
-    low, high = (axis.value(plot.left), axis.value(plot.right)) if axis is not None else (0.0, float("inf"))
-    named = [i for i, word in enumerate(words) if re.match(r"price\W*\d|price\W?$", word.text, re.IGNORECASE)]
-    for i in named:
-        rest = [words[i].text, *(w.text for w in words[i + 1 : i + 2] if w.line == words[i].line)]
-        for number in numbers_of([re.sub(r"^\D+", "", text) for text in rest], decimal_comma=decimal_comma):
-            if words[i].bottom <= plot.bottom and low <= number.value <= high:
-                return number.value
-    if axis is None:
-        return None
-    for word in words:
-        if plot.top - 0.1 * plot.height <= word.y <= plot.top + 0.2 * plot.height and plot.left <= word.x <= plot.right:
-            for number in numbers_of([word.text], decimal_comma=decimal_comma):
-                if abs(axis.value(word.x) - number.value) <= 0.02 * (high - low):
-                    return number.value
+    """The number over the plot that stands where the axis has that price, else the one named so that is read twice."""
+    over = [word for word in words if word.y <= plot.top + 0.3 * plot.height]
+    if axis is not None:
+        low, high = axis.value(plot.left), axis.value(plot.right)
+        for word in over:
+            for x in (word.x, _middle_of_line(word, over)):
+                for number in _either_way(word.text, decimal_comma):
+                    if plot.left <= x <= plot.right and abs(axis.value(x) - number) <= 0.02 * (high - low):
+                        return number
+    for i, word in enumerate(over):
+        if not _PRICE.match(word.text):
+            continue
+        for other in [w for w in over[i : i + 3] if w.line == word.line]:
+            for number in _either_way(re.sub(r"^\D+", "", other.text), decimal_comma):
+                if axis is not None and not axis.value(plot.left) <= number <= axis.value(plot.right):
+                    continue
+                box = Box(other.left, other.top, other.right, other.bottom)
+                again = engine.lines([box.of(picture, 3)])[0].text
+                if number in _either_way(re.sub(r"^\D+", "", again), decimal_comma):
+                    return number
     return None
+
+
+def _either_way(text: str, decimal_comma: bool) -> list[float]:
+    """The numbers that a text may be, with the page's decimal sign first: small points are misread as commas."""
+    return [
+        number.value
+        for comma in (decimal_comma, not decimal_comma)
+        for number in numbers_of([text], decimal_comma=comma)
+    ]
+
+
+def _middle_of_line(word: Word, words: Sequence[Word]) -> float:
+    """Middle column of the words that stand close together with a word: labels are centred as a whole."""
+    left, right = word.left, word.right
+    for other in sorted((w for w in words if w.line == word.line), key=lambda w: abs(w.x - word.x)):
+        if other.left - right <= other.height and left - other.right <= other.height:
+            left, right = min(left, other.left), max(right, other.right)
+    return (left + right) / 2
