@@ -98,13 +98,30 @@ def find_bars(picture: np.ndarray) -> Box | None:
     fall = (total[at] - total[at - size]) - (total[at + size] - total[at])
     if not fall.size or fall.max() <= 0:
         return None
-    base = int(at[fall.argmax()])
+    base = _baseline(coloured, at, fall, size)
     columns = np.flatnonzero(coloured[base - 3 : base].any(axis=0))
     if len(columns) < _LEAST_BARS or columns[-1] - columns[0] < 0.2 * picture.shape[1]:
         return None
     left, right = int(columns[0]), int(columns[-1]) + 1
     filled = np.flatnonzero(coloured[:base, left:right].sum(axis=1) > 0)
     return Box(left, int(filled[0]), right, base)
+
+
+def _baseline(coloured: np.ndarray, at: np.ndarray, fall: np.ndarray, size: int) -> int:
+    """Of the rows where the count falls most the one with most coloured pixels in one piece over it: bars, no slider."""
+    rows = coloured.sum(axis=1)
+    steep = [int(fall.argmax())]
+    for i in np.argsort(-fall)[: 40 * size].tolist():
+        if fall[i] < 0.25 * fall.max():
+            break
+        if all(abs(i - other) > 2 * size for other in steep):
+            steep.append(i)
+
+    def over(i: int) -> int:
+        empty = np.flatnonzero(rows[: at[i]] <= 0.01 * coloured.shape[1])
+        return int(rows[int(empty[-1]) + 1 if empty.size else 0 : at[i]].sum())
+
+    return int(at[max(steep, key=over)])
 
 
 def _bar_heights(picture: np.ndarray, plot: Box) -> np.ndarray:
@@ -128,7 +145,18 @@ def _bar_heights(picture: np.ndarray, plot: Box) -> np.ndarray:
     tall = np.maximum(heights, 1)
     whole = (inside & (coloured[::-1] > 0)).sum(axis=0) >= 0.85 * tall
     line = (inside & (of_hue(part, 300, 330)[::-1] > 0)).sum(axis=0) > 0.5 * tall
-    return np.where(whole & ~line, heights, 0)
+    return _without_grid(np.where(whole & ~line, heights, 0))
+
+
+def _without_grid(heights: np.ndarray) -> np.ndarray:
+    """Heights of bars without vertical grid lines: three thin ones or more that are as high as the highest."""
+    tallest = heights >= heights.max() - 2
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(tallest.astype(np.uint8)[None])
+    thin = stats[1:count, 2] <= max(3, len(heights) // 400)
+    if thin.sum() < 3:
+        return heights
+    grid = np.isin(labels[0], np.flatnonzero(thin) + 1)
+    return np.where(grid, 0, heights)
 
 
 def _clusters(heights: np.ndarray) -> list[tuple[float, float]]:
