@@ -4,8 +4,9 @@ What belongs here: baseline, bars, clusters, line ends. What does not: how label
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -22,6 +23,7 @@ from cryptopattern_pipelines.reading.axes import (
     numbers_of,
     writes_decimal_comma,
 )
+from cryptopattern_pipelines.reading.classify import VENUES
 from cryptopattern_pipelines.reading.cumulative import long_share, of_hue, saturation
 from cryptopattern_pipelines.reading.ocr import Engine, Word
 from cryptopattern_pipelines.reading.tilted import tilted_labels
@@ -30,6 +32,9 @@ _COLOURED = 50  # least difference of a bar's or line's channels; areas under th
 _THIN = 25  # least difference of a thin bar from its surroundings
 _LEAST_SIDE = 60  # pixels of the smallest picture in which bars can be told
 _LEAST_BARS = 8
+_VENUES = {venue.lower() for venue in VENUES}
+_LEVERAGES = ("5x", "10x", "25x", "50x", "100x")
+_LINE_NAMES = re.compile(r"\W*(?:cumul|long|short|leverage|liquidation)", re.IGNORECASE)
 _PRICE = re.compile(r"\W*(?:price|pre[cg\u00e7]o|precio|preis|prix|prezzo|fiyat)", re.IGNORECASE)
 
 
@@ -108,7 +113,7 @@ def find_bars(picture: np.ndarray) -> Box | None:
 
 
 def _baseline(coloured: np.ndarray, at: np.ndarray, fall: np.ndarray, size: int) -> int:
-    """Of the rows where the count falls most the one with most coloured pixels in one piece over it: bars, no slider."""
+    """Of the rows where the count falls most the one with most coloured pixels in one piece over it (no slider)."""
     rows = coloured.sum(axis=1)
     steep = [int(fall.argmax())]
     for i in np.argsort(-fall)[: 40 * size].tolist():
@@ -149,14 +154,17 @@ def _bar_heights(picture: np.ndarray, plot: Box) -> np.ndarray:
 
 
 def _without_grid(heights: np.ndarray) -> np.ndarray:
-    """Heights of bars without vertical grid lines: three thin ones or more that are as high as the highest."""
-    tallest = heights >= heights.max() - 2
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(tallest.astype(np.uint8)[None])
-    thin = stats[1:count, 2] <= max(3, len(heights) // 400)
-    if thin.sum() < 3:
+    """Heights of bars without vertical grid lines: thin, higher than both sides, three or more of one height."""
+    away = max(3, len(heights) // 300)
+    padded = np.pad(heights, away)
+    beside = np.maximum(padded[: -2 * away], padded[2 * away :])
+    spikes = np.flatnonzero((heights - beside > 0.15 * heights.max()) & (heights > 0.7 * heights.max()))
+    firsts = spikes[np.concatenate([[True], np.diff(spikes) > away])] if spikes.size else spikes
+    alike = [int((np.abs(heights[firsts] - heights[i]) <= 2).sum()) for i in firsts]
+    if max(alike, default=0) < 3:
         return heights
-    grid = np.isin(labels[0], np.flatnonzero(thin) + 1)
-    return np.where(grid, 0, heights)
+    grid = min(int(heights[i]) for i, count in zip(firsts, alike, strict=True) if count >= 3)
+    return np.where(np.isin(np.arange(len(heights)), spikes[heights[spikes] >= grid - 2]), 0, heights)
 
 
 def _clusters(heights: np.ndarray) -> list[tuple[float, float]]:
@@ -249,3 +257,49 @@ def _middle_of_line(word: Word, words: Sequence[Word]) -> float:
         if other.left - right <= other.height and left - other.right <= other.height:
             left, right = min(left, other.left), max(right, other.right)
     return (left + right) / 2
+
+
+def legend_of(picture: np.ndarray, words: Sequence[Word], plot: Box) -> tuple[str | None, str | None]:
+    """Venues and leverages that a legend names, as `binance_okx` and `25x_50x_100x`, None where it names none.
+
+    Named is what stands in one line over or under the plot. Where an entry wasn't read, a gap or ink at an end of the
+    line tells, and nothing is named.
+    """
+    outside = [word for word in words if word.y < plot.top + 0.2 * plot.height or word.y > plot.bottom]
+    venues = _row_of(picture, outside, lambda text: text.lower() in _VENUES, 2)
+    leverages = _row_of(picture, outside, lambda text: text in _LEVERAGES, 3)
+    start = _LEVERAGES.index(leverages[0]) if leverages else 0
+    if leverages != _LEVERAGES[start : start + len(leverages)]:
+        leverages = ()
+    return "_".join(venues).lower() or None, "_".join(leverages) or None
+
+
+def _row_of(picture: np.ndarray, words: Sequence[Word], is_entry: Callable[[str], bool], least: int) -> tuple[str, ...]:
+    """Texts of the entries of one line, left to right, if there are enough and none beside them was left unread."""
+    for first in words:
+        if not is_entry(first.text):
+            continue
+        line = [w for w in words if abs(w.y - first.y) < 0.7 * first.height]
+        row = sorted((w for w in line if is_entry(w.text)), key=lambda w: w.left)
+        gaps = [b.left - a.right for a, b in pairwise(row)]
+        if len(row) < least or min(gaps) <= 0 or max(gaps) > 1.5 * min(gaps) + 4:
+            continue
+        gap, height = round(float(np.median(gaps))), first.height
+        ends = ((row[0].left - gap - 2 * height, row[0].left - gap + 1), (row[-1].right + 3, row[-1].right + gap - 2))
+        if all(_is_empty(picture, row[0], *end) or _is_read(line, row, gap) for end in ends):
+            return tuple(word.text for word in row)
+    return ()
+
+
+def _is_empty(picture: np.ndarray, word: Word, left: int, right: int) -> bool:
+    part = picture[word.top : word.bottom, max(0, left) : max(0, right)]
+    return part.size == 0 or int(np.ptp(part, axis=(0, 1)).max()) < _THIN
+
+
+def _is_read(line: Sequence[Word], row: Sequence[Word], gap: int) -> bool:
+    """Whether what stands at an end of a row of entries is the name of a cumulative line, at the usual distance."""
+    near = 0.5 * gap + 4
+    return any(
+        _LINE_NAMES.match(w.text) and min(abs(w.left - row[-1].right - gap), abs(row[0].left - gap - w.right)) < near
+        for w in line
+    )

@@ -25,7 +25,7 @@ from cryptopattern_pipelines.reading.dashboard import read_dashboard
 from cryptopattern_pipelines.reading.distribution import ShareReading, read_distribution
 from cryptopattern_pipelines.reading.heatmap import Heatmap, find_plot, read_heatmap
 from cryptopattern_pipelines.reading.histogram import read_histogram
-from cryptopattern_pipelines.reading.liquidation_map import read_map
+from cryptopattern_pipelines.reading.liquidation_map import legend_of, read_map
 from cryptopattern_pipelines.reading.ocr import Engine, Word, default_engine
 from cryptopattern_pipelines.reading.picture import MAX_BYTES, UnreadablePicture, load_picture, too_large
 from cryptopattern_pipelines.reading.workers import map_isolated
@@ -293,6 +293,9 @@ def _map(picture: np.ndarray, title: Title, words: Sequence[Word], engine: Engin
     chart = read_map(picture, words, engine)
     if not title.strong and not (chart.levels and any("umulat" in word.text for word in words)):
         return _unknown(words, "a title that says Liquidation Map, but no map under it")
+    if chart.plot is not None:
+        venues, leverages = legend_of(picture, words, chart.plot)
+        title = replace(title, venue=title.venue or venues, leverage=title.leverage or leverages)
     readings: tuple[ShareReading, ...] = ()
     if chart.long_share is not None:
         long_pct = round(chart.long_share, 1)

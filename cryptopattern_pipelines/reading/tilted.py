@@ -44,6 +44,17 @@ def _ink(pixels: np.ndarray) -> np.ndarray:
     return (off > max(24.0, _INK * float(np.percentile(off, 99)))).astype(np.uint8)
 
 
+def _without_wide(pixels: np.ndarray, ground: list[float]) -> np.ndarray:
+    """The pixels without what spans a good part of the strip (a slider, a rule): turned, it would cut labels off."""
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(_ink(pixels), connectivity=8)
+    wide = np.flatnonzero(stats[:, 2] > 0.3 * pixels.shape[1])
+    clean = pixels.copy()
+    for i in wide[wide > 0].tolist():
+        top, height = int(stats[i, 1]), int(stats[i, 3])
+        clean[top : top + height][labels[top : top + height] == i] = ground
+    return clean
+
+
 def _tilt(ink: np.ndarray) -> float | None:
     """Degrees by which most pieces of text are turned, positive where they fall to the right; None where upright."""
     count, _, stats, _ = cv2.connectedComponentsWithStats(ink, connectivity=8)
@@ -83,6 +94,7 @@ def _labels(
     size = (int(height * sin + width * cos) + 2, int(height * cos + width * sin) + 2)
     turn[:, 2] += (size[0] / 2 - width / 2, size[1] / 2 - height / 2)
     ground = np.median(pixels.reshape(-1, 3), axis=0).tolist()
+    pixels = _without_wide(pixels, ground)
     upright = cv2.warpAffine(pixels, turn, size, flags=cv2.INTER_CUBIC, borderValue=ground)
     ink = _ink(upright)
     count, _, stats, _ = cv2.connectedComponentsWithStats(ink, connectivity=8)
