@@ -285,21 +285,23 @@ def _row_of(picture: np.ndarray, words: Sequence[Word], is_entry: Callable[[str]
         if len(row) < least or min(gaps) <= 0 or max(gaps) > 1.5 * min(gaps) + 4:
             continue
         gap, height = round(float(np.median(gaps))), first.height
-        ends = ((row[0].left - gap - 2 * height, row[0].left - gap + 1), (row[-1].right + 3, row[-1].right + gap - 2))
-        if all(_is_empty(picture, row[0], *end) or _is_read(line, row, gap) for end in ends):
+        # Where the entry before the row would end, and where the mark of the one after it would stand.
+        before, after = row[0].left - gap, row[-1].right + gap
+        names = [w for w in line if _LINE_NAMES.match(w.text)]
+        ends = (
+            _is_empty(picture, first, before - 2 * height, before + 1)
+            or _is_near(before, [w.right for w in names], gap),
+            _is_empty(picture, first, row[-1].right + 3, after - 2) or _is_near(after, [w.left for w in names], gap),
+        )
+        if all(ends):
             return tuple(word.text for word in row)
     return ()
+
+
+def _is_near(place: int, edges: Sequence[int], gap: int) -> bool:
+    return any(abs(edge - place) < 0.5 * gap + 4 for edge in edges)
 
 
 def _is_empty(picture: np.ndarray, word: Word, left: int, right: int) -> bool:
     part = picture[word.top : word.bottom, max(0, left) : max(0, right)]
     return part.size == 0 or int(np.ptp(part, axis=(0, 1)).max()) < _THIN
-
-
-def _is_read(line: Sequence[Word], row: Sequence[Word], gap: int) -> bool:
-    """Whether what stands at an end of a row of entries is the name of a cumulative line, at the usual distance."""
-    near = 0.5 * gap + 4
-    return any(
-        _LINE_NAMES.match(w.text) and min(abs(w.left - row[-1].right - gap), abs(row[0].left - gap - w.right)) < near
-        for w in line
-    )
