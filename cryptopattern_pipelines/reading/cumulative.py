@@ -99,7 +99,9 @@ def _is_total(track: _Track, height: int, width: int) -> bool:
     # Bars of its hue that a long line crosses shake it.
     rough = 0.3 if track.span > 0.25 * width else 0.1
     even = rises <= rough * falls + 0.01 * height and falls >= max(3.0, 0.01 * height)  # grid lines do not fall
-    return thin and even and track.span >= _LEAST_SPAN * width
+    # What is followed but a little way, low over the bottom, may be the tops of a few bars.
+    clear = track.span >= 0.15 * width or height - track.middles[0] >= 0.12 * height
+    return thin and even and clear and track.span >= _LEAST_SPAN * width
 
 
 def _tracks(columns: np.ndarray, near: int) -> list[_Track]:

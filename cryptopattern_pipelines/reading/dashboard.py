@@ -93,7 +93,8 @@ def read_dashboard(picture: np.ndarray, words: Sequence[Word], engine: Engine) -
         if (_known(label) or _is_sure(picture, label, engine)) and not _touches(value, texts)
     ]
     bound = {id(value) for _, value in pairs}
-    places = _changes([text for text in texts if id(text) not in bound], [value for _, value in pairs])
+    free = [text for text in texts if id(text) not in bound]
+    places = _changes(free, [value for _, value in pairs], [*labels, *others])
     signs = Signs(picture, engine, comma)
     signs.learn(place.box for place in places.values())
     metrics: dict[str, Metric] = {}
@@ -139,7 +140,9 @@ def _looks_like_label(text: _Text) -> bool:
 def _is_sure(picture: np.ndarray, label: _Text, engine: Engine) -> bool:
     """Whether two readings give the same name to a label that isn't known, and it isn't a known one misread."""
     names = [name_of(reading) for reading in (label.page if label.sure else "", label.own) if reading]
-    names.append(name_of(engine.lines([label.box.of(picture, 3)])[0].text))
+    box, more = label.box, label.box.height // 2  # a last letter may be outside of the box
+    wider = replace(box, left=max(0, box.left - more), right=box.right + more)
+    names.append(name_of(engine.lines([wider.of(picture, 3)])[0].text))
     alike = len(names) > 1 and len(set(names)) == 1
     return alike and (len(names) > 2 or not is_nearly_known(names[0].replace("_", " ")))
 
@@ -411,16 +414,21 @@ def _spread(pairs: Sequence[tuple[_Text, _Text]], side: _Side) -> float:
     return float(np.median([side(label, value) for label, value in pairs])) if pairs else _FAR
 
 
-def _changes(texts: Sequence[_Text], values: Sequence[_Text]) -> dict[int, _Text]:
+def _changes(texts: Sequence[_Text], values: Sequence[_Text], labels: Sequence[_Text]) -> dict[int, _Text]:
     """The change that belongs to each value (by its id): behind it or under it, nearer than to any other value."""
     owners: dict[int, tuple[float, _Text]] = {}
+    known = {id(value) for value in values}
     for text in texts:
-        if text.after is not None:
+        amount = any("$" in reading and "%" not in reading for reading in text.readings)
+        if text.after is not None and id(text.after) in known:
             owners[id(text.after)] = (0.0, text)
-        elif any(re.search(r"\d[.,]\d", reading) for reading in text.readings):
+        elif not amount and any(re.search(r"\d[.,]\d", reading) for reading in text.readings):
             away = [(min(_beside(value, text), 1.5 * _below(value, text)), i) for i, value in enumerate(values)]
             distance, i = min(away, default=(_FAR, -1))
-            if distance <= 9 and distance < owners.get(id(values[i]), (_FAR, text))[0]:
+            label_between = distance < _FAR and any(
+                _below(label, text) < _below(values[i], text) < _FAR for label in labels
+            )
+            if not label_between and distance <= 9 and distance < owners.get(id(values[i]), (_FAR, text))[0]:
                 owners[id(values[i])] = (distance, text)
     return {owner: text for owner, (_, text) in owners.items()}
 
@@ -442,7 +450,7 @@ def _agreed(picture: np.ndarray, text: _Text, engine: Engine, comma: bool, name:
         if way is not None:
             readings = [engine.lines([way()], whitelist=_VALUE_CHARACTERS + letters)[0].text]
         parsed = (parse_value(reading, decimal_comma=comma) for reading in readings)
-        read += [value for value in parsed if value is not None and is_possible(name, value.number)]
+        read += [value for value in parsed if value is not None and is_possible(name, value)]
         counted = Counter(_key(value) for value in read).most_common(1)
         if counted and counted[0][1] >= 2 and counted[0][1] > 2 * (len(read) - counted[0][1]):
             return next(value for value in read if _key(value) == counted[0][0])

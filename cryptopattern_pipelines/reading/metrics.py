@@ -99,11 +99,15 @@ _CHANGE = re.compile(r"(?P<sign>[+-]?)\s?(?<![\d.,])(?P<number>\d+[.,]\d+)\s?%")
 
 @dataclass(frozen=True)
 class Value:
-    """A value as printed: K, M, B and T multiplied out; `unit` USD, % or None as its signs say; what follows it."""
+    """A value as printed: K, M, B and T multiplied out; `unit` USD, % or None as its signs say; what follows it.
+
+    `signed` and `pointed` say whether it has a sign and a decimal one.
+    """
 
     number: float
     unit: str | None
     signed: bool
+    pointed: bool
     rest: str
 
 
@@ -166,10 +170,11 @@ def name_of(label: str) -> str:
     return "_".join("oi" if word in ("ol", "o1", "01", "0l", "0i") else word for word in words)
 
 
-def is_possible(name: str, number: float) -> bool:
-    """Whether a metric can have that value."""
+def is_possible(name: str, value: Value) -> bool:
+    """Whether a metric can have that value, and a rate or a change its decimal sign, which is lost easily."""
     low, high = _RANGES.get(name, (-float("inf"), float("inf")))
-    return low <= number <= high and (not name.endswith("price") or number > 0)
+    pointed = value.pointed or value.number == 0 or not (name.endswith("_change") or name in ("funding_rate", "basis"))
+    return low <= value.number <= high and pointed and (not name.endswith("price") or value.number > 0)
 
 
 def plain_dashes(text: str) -> str:
@@ -192,7 +197,13 @@ def parse_value(text: str, *, decimal_comma: bool = False) -> Value | None:
     unit = "%" if match["after"] == "%" else "USD" if match["before"] or match["after"] else None
     bracketed = bool(match["open"]) and not sign and unit != "%"
     value = -number.value if sign == "-" or bracketed else number.value
-    return Value(value, unit, bool(sign) or bracketed, text[match.end() :].strip())
+    return Value(
+        value,
+        unit,
+        bool(sign) or bracketed,
+        "." in match["number"] or "," in match["number"],
+        text[match.end() :].strip(),
+    )
 
 
 def parse_change(text: str, *, decimal_comma: bool = False) -> tuple[float, str] | None:

@@ -14,7 +14,7 @@ from cryptopattern_pipelines.reading.axes import Box, channel_max, enlarged, off
 from cryptopattern_pipelines.reading.metrics import parse_change
 from cryptopattern_pipelines.reading.ocr import Engine
 
-_VIVID = 70  # least difference of a colour's channels that tells a sign
+_VIVID = 60  # least difference of a colour's channels that tells a sign
 _LEAST_TOLD = 3  # marks that it takes to believe that a page swaps the colours
 _LIKE_ARROWS = "1479"  # digits as which arrows and plus signs are misread
 
@@ -61,10 +61,12 @@ class Signs:
         printed = {sign for number, sign in changes if number == size} - {""}
         colour = self.colour(box)
         if sign is None and printed:
-            sign = printed.pop() if len(printed) == 1 and (colour is None or colour in printed) else None
+            sign = next(iter(printed)) if len(printed) == 1 and (colour is None or colour in printed) else None
         elif sign is None and not (size >= 10 and str(int(size))[0] in _LIKE_ARROWS):
             sign = colour
-        return None if sign is None else -size if sign == "-" else size
+        if sign is None or (printed and sign not in printed):
+            return None
+        return -size if sign == "-" else size
 
     def _crop(self, box: Box, start: int | None) -> np.ndarray:
         """A box's pixels with a margin, none at the left where the text is to begin there."""
@@ -125,6 +127,8 @@ def _is_cross(part: np.ndarray) -> bool:
     rows, columns = np.flatnonzero(part.mean(axis=1) > 0.85), np.flatnonzero(part.mean(axis=0) > 0.85)
     if not rows.size or not columns.size or part.mean() > 0.6 or not 0.75 <= wide / tall <= 1.4:
         return False
+    if float((part == part[::-1]).mean()) < 0.7:  # an arrow's head is at one end
+        return False
     thin = rows.size <= 0.4 * tall and columns.size <= 0.4 * wide
     return thin and 0.28 < rows.mean() / (tall - 1) < 0.72 and 0.28 < columns.mean() / (wide - 1) < 0.72
 
@@ -137,7 +141,7 @@ def _sign_of_arrow(part: np.ndarray) -> str | None:
     if tall < 8 or not 0.4 <= wide / tall <= 1.05 or part[:, wide // 2].mean() < 0.85:
         return None
     widest = float(np.flatnonzero(widths >= 0.8 * wide).mean()) / (tall - 1) if widths.max() >= 0.8 * wide else 0.0
-    if min(upper, lower) > 0.45 * wide or not 0.15 < widest < 0.85:
+    if min(upper, lower) > 0.45 * wide or not (0.15 < widest < 0.38 or 0.62 < widest < 0.85):
         return None
     return "+" if upper > lower else "-"
 
