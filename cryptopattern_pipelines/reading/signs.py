@@ -47,9 +47,8 @@ class Signs:
         sign, start = self.mark(box)
         changes = [change for reading in readings if (change := self._parsed(reading))]
         if sign is not None:
-            changes = [
-                change for change in changes if change[1]
-            ]  # a mark that wasn't read as one may be read as a digit
+            # A mark that wasn't read as one may have been read as a digit.
+            changes = [change for change in changes if change[1]]
         if len(changes) < 2 or len({size for size, _ in changes}) > 1:
             crop = self._crop(box, start if sign is not None else None)
             again = self._engine.lines([crop, enlarged(crop, 0.2)])

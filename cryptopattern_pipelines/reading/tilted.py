@@ -73,13 +73,14 @@ def _tilt(ink: np.ndarray) -> float | None:
         y, x = np.nonzero(labels[top : top + height, left : left + width] == i)
         spread = np.cov(x, y)
         across, along = np.linalg.eigvalsh(spread)
-        if along > 9 * max(across, 0.1):
+        if along > 7 * max(across, 0.1):
             angles.append(0.5 * math.degrees(math.atan2(2 * spread[0, 1], spread[0, 0] - spread[1, 1])))
     if len(angles) < _LEAST_LABELS:
         return None
     turned = np.array(angles)
     turned[turned > 80] -= 180  # upright or on its head: read upwards first
     tilt = float(np.median(turned))
+    tilt = -90.0 if tilt < -84 else tilt
     same = (np.abs(turned - tilt) <= 8).mean()
     return tilt if abs(tilt) >= _LEAST_TILT and same >= 0.6 else None
 

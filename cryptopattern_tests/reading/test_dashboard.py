@@ -62,6 +62,33 @@ def test_every_metric_is_read_back_with_its_unit_and_change(picture: np.ndarray)
         assert read[name].change == change
 
 
+def test_values_over_their_labels_and_tiles_with_unknown_labels_are_read() -> None:
+    image = Image.new("RGB", (1000, 300), (16, 20, 28))
+    draw = ImageDraw.Draw(image)
+    shown = [*TILES[:3], TILES[4], ("Net Inflow", "-$12.50M", "", "net_inflow", -12.5e6, "USD", None), TILES[6]]
+    for i, (label, value, *_) in enumerate(shown):
+        x, y = 40 + 320 * (i % 3), 40 + 130 * (i // 3)
+        draw.text((x, y), value, fill=(240, 240, 245), font=ImageFont.load_default(size=24))
+        draw.text((x, y + 38), label, fill=(140, 145, 155), font=ImageFont.load_default(size=16))
+    engine, picture = default_engine(), np.array(image)
+    read = {metric.name: metric for metric in read_dashboard(picture, engine.words(picture), engine).metrics}
+    assert {name: (metric.value, metric.unit) for name, metric in read.items()} == {
+        name: (pytest.approx(value), unit) for *_, name, value, unit, _ in shown
+    }
+
+
+def test_a_value_goes_on_in_no_other_text() -> None:
+    image = Image.new("RGB", (700, 260), (250, 250, 252))
+    draw = ImageDraw.Draw(image)
+    for i, (label, value) in enumerate((("Price", "$67,498.5"), ("Open Interest", "$8.64B"), ("RSI (14)", "37.13"))):
+        draw.text((40 + 220 * i, 40), label, fill=(110, 110, 120), font=ImageFont.load_default(size=16))
+        draw.text((40 + 220 * i, 70), value, fill=(20, 20, 25), font=ImageFont.load_default(size=22))
+    draw.rectangle((78, 66, 92, 100), fill=(250, 250, 252))  # a part of the price is covered
+    engine, picture = default_engine(), np.array(image)
+    read = {metric.name: metric.value for metric in read_dashboard(picture, engine.words(picture), engine).metrics}
+    assert read == {"open_interest": pytest.approx(8.64e9), "rsi": pytest.approx(37.13)}
+
+
 def test_a_picture_without_metrics_says_so() -> None:
     read = read_dashboard(np.full((200, 300, 3), 250, np.uint8), [], default_engine())
     assert read.metrics == ()

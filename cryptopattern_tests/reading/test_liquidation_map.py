@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from cryptopattern_pipelines.reading.liquidation_map import read_map
+from cryptopattern_pipelines.reading.axes import Box
+from cryptopattern_pipelines.reading.liquidation_map import find_bars, legend_of, read_map
 from cryptopattern_pipelines.reading.ocr import Word, default_engine
 from cryptopattern_pipelines.reading.picture import load_picture
 
@@ -59,6 +60,41 @@ def test_a_price_off_the_axis_is_not_the_current_price() -> None:
     read = read_map(drawn(300, 100), words, default_engine())
     assert read.current_price is None
     assert {level.side for level in read.levels} == {None}
+
+
+def test_a_slider_is_not_the_baseline_and_grid_lines_are_no_bars() -> None:
+    picture = drawn(300, 100)
+    picture[620:648, LEFT : RIGHT + 1] = (120, 150, 230)
+    for column in range(LEFT + 60, RIGHT, 180):
+        picture[100:BASE, column] = (150, 160, 230)
+    plot = find_bars(picture)
+    assert plot is not None
+    assert abs(plot.bottom - BASE) <= 1
+    levels = read_map(picture, [], default_engine()).levels
+    for level, price in zip(levels[:3], sorted(PEAKS, key=lambda price: -PEAKS[price]), strict=False):
+        assert level.price == pytest.approx(price, abs=0.005 * (HIGH - LOW))
+
+
+def legend(texts: list[str]) -> tuple[np.ndarray, list[Word]]:
+    image = Image.new("RGB", (900, 400), (255, 255, 255))
+    draw = ImageDraw.Draw(image)
+    words = []
+    for i, text in enumerate(texts):
+        x = 100 + 100 * i
+        draw.rectangle((x - 26, 14, x - 8, 26), fill=(90, 120, 240))
+        draw.text((x, 20), text, fill=(30, 30, 40), font=ImageFont.load_default(size=14), anchor="lm")
+        words.append(Word(text, 0.9, x, 13, 70, 14))
+    return np.array(image), words
+
+
+def test_a_legend_names_venues_or_leverages_if_all_of_it_was_read() -> None:
+    plot = Box(60, 60, 860, 380)
+    picture, words = legend(["Binance", "OKX", "Bybit"])
+    assert legend_of(picture, words, plot) == ("binance_okx_bybit", None)
+    assert legend_of(picture, words[1:], plot) == (None, None)
+    assert legend_of(picture, words[:-1], plot) == (None, None)
+    picture, words = legend(["10x", "25x", "50x", "100x", "Cumulative"])
+    assert legend_of(picture, words, plot) == (None, "10x_25x_50x_100x")
 
 
 def test_without_lines_there_is_no_share() -> None:

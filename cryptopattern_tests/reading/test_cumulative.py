@@ -1,0 +1,51 @@
+"""Cumulative lines of any colour, drawn over bars, are followed to their ends."""
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+from cryptopattern_pipelines.reading.axes import Box
+from cryptopattern_pipelines.reading.cumulative import long_share
+
+WIDTH, HEIGHT, BASE = 900, 500, 440
+PLOT = Box(60, 40, 860, BASE)
+ORANGE, BLUE = (250, 160, 60), (90, 120, 240)
+
+
+def chart(
+    inks: tuple[tuple[int, int, int], ...], tops: tuple[int, int] = (300, 100), grid: tuple[int, int, int] | None = None
+) -> np.ndarray:
+    page = Image.new("RGB", (WIDTH, HEIGHT), (16, 25, 53))
+    draw = ImageDraw.Draw(page)
+    random = np.random.default_rng(5)
+    if grid:
+        for row in range(60, BASE, 60):
+            draw.line((PLOT.left, row, PLOT.right, row), grid)
+    for x in range(PLOT.left, PLOT.right, 8):
+        height = int(random.integers(6, 120))
+        draw.rectangle((x, BASE - height, x + 5, BASE - 1), ORANGE)
+        draw.rectangle((x, BASE - height // 2, x + 5, BASE - 1), BLUE)
+    middle = (PLOT.left + PLOT.right) // 2
+    for end, top, ink in zip((PLOT.left, PLOT.right - 1), tops, inks, strict=False):
+        draw.line(
+            ((end, BASE - top), ((end + middle) // 2, BASE - round(top * 0.7)), (middle, BASE - 2)), fill=ink, width=2
+        )
+    return np.array(page)
+
+
+@pytest.mark.parametrize(
+    "inks",
+    [((242, 54, 69), (34, 171, 148)), ((224, 64, 251), (224, 64, 251)), ((255, 235, 59), (33, 200, 243))],
+    ids=["red and green", "both purple", "yellow and blue"],
+)
+def test_the_share_is_read_whatever_the_colours(inks: tuple[tuple[int, int, int], ...]) -> None:
+    assert long_share(chart(inks), PLOT) == pytest.approx(75, abs=0.7)
+
+
+def test_bars_and_grid_lines_are_no_lines() -> None:
+    assert long_share(chart(()), PLOT) is None
+    assert long_share(chart((), grid=(42, 52, 110)), PLOT) is None
+
+
+def test_one_line_alone_has_no_share() -> None:
+    assert long_share(chart(((242, 54, 69),)), PLOT) is None
