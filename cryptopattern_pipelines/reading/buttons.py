@@ -101,7 +101,7 @@ def parse_span(text: str) -> str | None:
     match = _SPAN.fullmatch(re.sub(r"[^A-Za-z0-9]+", " ", text).strip())
     if match is None:
         return None
-    number, unit = re.sub("[lIiTt]", "1", match[1]), match[2]
+    number, unit = re.sub("[lLIiTt]", "1", match[1]), match[2]
     if number == "36" and unit == "d":
         number = "30"  # a slashed zero
     if not number.isdecimal() or int(number) not in _USUAL[unit[0].lower()]:

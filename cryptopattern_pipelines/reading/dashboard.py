@@ -204,7 +204,8 @@ def _texts(picture: np.ndarray, words: Sequence[Word]) -> list[_Text]:
         if len({run[0].line for run in runs}) > 1 and box.height > 2 * max(word.height for word in inside):
             continue  # several lines, joined by something that is no text
         inside.sort(key=lambda word: word.left)
-        outside = [word for word in outside if word not in inside]
+        read = {id(word) for word in inside}
+        outside = [word for word in outside if id(word) not in read]
         texts += _label_and_value(box, inside)
     for run in _runs(outside):
         box = Box(run[0].left, min(w.top for w in run), run[-1].right, max(w.bottom for w in run))

@@ -5,6 +5,7 @@ digits are grouped (`axes.py`).
 """
 
 import difflib
+import functools
 import re
 from dataclasses import dataclass
 
@@ -111,6 +112,7 @@ class Value:
     rest: str
 
 
+@functools.lru_cache(4096)
 def metric_of(text: str) -> tuple[str, str | None] | None:
     """Name and usual unit of the metric that a label means, None where it is none that is known."""
     plain = re.sub(r"[^a-z0-9]+", " ", text.lower()).strip()
@@ -158,6 +160,7 @@ def _named(base: str, span: str | None) -> tuple[str, str | None] | None:
     return template.format(span), unit
 
 
+@functools.lru_cache(4096)
 def is_nearly_known(base: str) -> bool:
     """Whether a label is so near to a known one that it may be that one misread."""
     words = re.sub(r"[^a-z]*\d[a-z\d]*|[^a-z]+", " ", base.lower()).strip()
