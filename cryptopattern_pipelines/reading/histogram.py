@@ -324,7 +324,8 @@ def _begins_dashed(patch: np.ndarray, reach: int) -> bool:
     dashes = runs_of(line)
     if len(dashes) < 2:
         return False
-    dashes = dashes[dashes[0][0] == 0 :]  # the first may be cut
+    first_is_cut = dashes[0][0] == 0 or dashes[0][1] - dashes[0][0] < dashes[1][1] - dashes[1][0] - 1
+    dashes = dashes[first_is_cut:]
     first = dashes[0][1] - dashes[0][0] if dashes else 0
     alike = [abs(b - a - first) <= max(1, 0.3 * first) for a, b in dashes]
     count = alike.index(False) if False in alike else len(alike)
