@@ -178,8 +178,8 @@ def fit_axis(
     count = len(set(label.tolist()))
     if count < least:
         return None
-    # Charts that leave out needless zeros print 17 between 16.8 and 17.2: it is rounded no more than these.
-    half = np.minimum(half, np.median([half[label == i].min() for i in set(label.tolist())]))
+    if grid:  # charts that leave out needless zeros print 17 between 16.8 and 17.2: it is rounded no more than these
+        half = np.minimum(half, np.median([half[label == i].min() for i in set(label.tolist())]))
     first, second = np.triu_indices(len(p), 1)
     far = (np.abs(p[first] - p[second]) >= max(4.0, 0.25 * float(np.ptp(p)))) & (v[first] != v[second])
     first, second = first[far], second[far]
