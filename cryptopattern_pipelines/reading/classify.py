@@ -57,11 +57,17 @@ _LABELS = re.compile(
 
 
 _CLOCK = re.compile(r"\b(?:[01]?\d|2[0-3])[:-][0-5]\d\b")
+_PAGES = re.compile(
+    r"\W*(?:liquidation (?:heat\s?map|map|data)s?|liquidations?|heat\s?maps?|markets?|options?|futures|spot|derivatives"
+    r"|open interest|funding(?: rates?)?|long/short(?: ratio)?|etfs?|news|charts?|tools?|exchanges?|indicators?"
+    r"|screener|portfolio|pricing|indices|data|on-?chain)\W*",
+    re.IGNORECASE,
+)
 _ADDRESS = re.compile(r"https?:|\bwww\.", re.IGNORECASE)
 # What stands on a box that hides the page behind it.
 _BARRIER = re.compile(
     r"\b(?:password|cookies|consent|captcha|verify(?:ing)? you|checking your browser|continue with (?:google|apple)"
-    r"|log ?in to|sign ?in to|create an account|upgrade to|unlock)\b",
+    r"|log ?in to|sign ?in to|create an account|upgrade to|unlock|welcome to|manage options|partners store)\b",
     re.IGNORECASE,
 )
 
@@ -152,6 +158,7 @@ def classify(words: Sequence[Word]) -> Title | None:
     """
     lines = text_lines(words)
     found = [title for index in range(len(lines)) for title in _titles_at(lines, index)]
+    found = [title for title in found if title.strong or title.box is None or not _is_in_a_menu(title.box, lines)]
     if not found:
         return _dashboard_by_labels(lines)
     best = max(found, key=lambda title: (title.strong, _said(title), title.box[3] - title.box[1] if title.box else 0))
@@ -166,6 +173,14 @@ def classify(words: Sequence[Word]) -> Title | None:
 def _stands_out(title: Title, found: Sequence[Title], lines: Sequence[TextLine]) -> bool:
     """Whether a title heads its picture: pages of links, chats and articles name charts, too."""
     return title.box is None or not (_is_in_a_list(title, found) or _is_amid_text(title.box, lines))
+
+
+def _is_in_a_menu(box: tuple[int, int, int, int], lines: Sequence[TextLine]) -> bool:
+    """Whether a text stands in a row that names three pages of a site, one of them a map or the markets."""
+    _, top, _, bottom = box
+    row = [line.text.lower() for line in lines if line.top < bottom and line.bottom > top]
+    pages = [text for text in row if _PAGES.fullmatch(text)]
+    return len(pages) >= 3 and any("map" in text or "markets" in text for text in pages)
 
 
 def _is_in_a_list(title: Title, found: Sequence[Title]) -> bool:
@@ -426,6 +441,7 @@ def _dashboard_by_labels(lines: Sequence[TextLine]) -> Title | None:
     A page's top bar has them in one row, each with its value behind it, and a table's head in one row.
     """
     labels = [line for line in lines if _LABELS.match(line.text)]
+    labels = [line for line in labels if not _is_in_a_menu((line.left, line.top, line.right, line.bottom), lines)]
     if len({line.text.lower() for line in labels}) < 4:
         return None
     height = max(line.height for line in labels)

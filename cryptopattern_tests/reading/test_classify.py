@@ -88,9 +88,11 @@ def test_of_several_titles_the_one_that_says_most_counts() -> None:
     assert (title.title, title.venue) == ("HTX LTC/USDT Liquidation Heatmap", "HTX")
 
 
-def test_a_menu_that_names_a_heatmap_is_no_strong_title() -> None:
-    title = title_of("Markets    Options    Liquidation Heatmap    Open Interest")
-    assert not title.strong
+def test_a_menu_that_names_a_heatmap_is_no_title() -> None:
+    menu = "Markets    Options    Liquidation Heatmap    Open Interest"
+    assert classify(words_of(menu)) is None
+    assert title_of(menu, "BTC Liquidation Map").title == "BTC Liquidation Map"
+    assert not title_of("Liquidation Heatmap    24 hour    Binance").strong
 
 
 @pytest.mark.parametrize(
