@@ -394,6 +394,8 @@ def _calibrated(table: BarTable, texts: Sequence[_Text], places: int) -> BarTabl
         return table
     off = inner[:, 1] - inner[:, 0]
     inner = inner[np.abs(off - np.median(off)) < 1.5]
+    if len(inner) < 5 or np.ptp(inner[:, 0]) < 20:
+        return table
     slope, shift = np.polyfit(inner[:, 0], inner[:, 1], 1)
     missed = np.abs(slope * inner[:, 0] + shift - inner[:, 1])
     if len(inner) < max(5, 0.6 * len(pairs)) or np.quantile(missed, 0.9) > 0.5 or abs(slope - 1) > 0.1:

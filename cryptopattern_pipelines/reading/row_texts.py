@@ -177,9 +177,8 @@ def texts_on(picture: np.ndarray, table: BarTable) -> list[list[Item]]:
                 ink[:, part] = 255 - most_of(strip[:, part]) if is_dark else least_of(strip[:, part])
         ink = _stretched(ink)
         mask = ink > _INK
-        edge, corner = round(0.42 * len(mask)), len(mask) // 2
-        for end in (mask[:, :corner], mask[:, -corner:]):
-            end[:, ~end[edge : len(mask) - edge].any(axis=0)] = False  # the ground in rounded corners
+        parts = cv2.connectedComponents(mask.astype(np.uint8))[1]
+        mask &= ~np.isin(parts, np.concatenate([parts[:, 0], parts[:, -1]]))  # the ground in rounded corners
         items = _row_items(ink, np.asarray(mask), first, bar.top + 1)
         found.append([item for item in items if item.width > 0.5 * item.height or item.height < 0.8 * len(ink)])
     return found
@@ -234,8 +233,10 @@ def _is_dark_text(strips: Sequence[np.ndarray]) -> bool:
     light = dark = 0
     for strip in strips:
         if strip.size:
-            light += int(np.count_nonzero(least_of(strip[::2]) > 150))
-            dark += int(np.count_nonzero(most_of(strip[::2]) < 50))
+            edge = len(strip) // 5  # without the ground above, below and in rounded corners
+            middle = strip[edge : len(strip) - edge : 2]
+            light += int(np.count_nonzero(least_of(middle) > 150))
+            dark += int(np.count_nonzero(most_of(middle) < 50))
     return dark > light
 
 
@@ -250,7 +251,9 @@ def _stretched(ink: np.ndarray) -> np.ndarray:
 def _bands(picture: np.ndarray, table: BarTable, *, captions: bool) -> list[tuple[int, int]]:
     """First row and the one behind the last of each row of the chart: as high as rows can be without overlapping."""
     height = float(np.median([bar.height for bar in table.bars]))
-    reach = max(0.5 * (height + 8 if captions else table.pitch - 2), 4.0)
+    gap = table.pitch - height
+    # Ticks of an axis stand in the middle of wide gaps.
+    reach = max(0.5 * (height + (8 if captions else min(gap - 2, max(8.0, 0.7 * gap)))), 4.0)
     return [
         (max(0, round((bar.top + bar.bottom) / 2 - reach)),
          min(len(picture), round((bar.top + bar.bottom) / 2 + reach)))

@@ -2,10 +2,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image, ImageDraw
 
 from cryptopattern_pipelines.reading.bars import Bar, find_bars
 from cryptopattern_pipelines.reading.distribution import DistributionChart, numbers_in, read_distribution
-from cryptopattern_pipelines.reading.ocr import default_engine
+from cryptopattern_pipelines.reading.ocr import Word, default_engine
 from cryptopattern_pipelines.reading.picture import load_picture
 
 from . import drawn
@@ -105,6 +106,43 @@ def test_words_keep_their_places_on_the_picture() -> None:
 )
 def test_percentages_as_charts_write_them(text: str, places: int, values: list[float]) -> None:
     assert numbers_in(text, places) == values
+
+
+def in_another_layout(rows: list[tuple[str, float]], *, swapped: bool = False) -> np.ndarray:
+    """Symbols and shares right of the bars; `swapped` has red at the left."""
+    left, right = (drawn.RED, drawn.GREEN) if swapped else (drawn.GREEN, drawn.RED)
+    page = Image.fromarray(drawn.bars([share for _, share in rows], left=40, right=260, long=left, short=right))
+    draw = ImageDraw.Draw(page)
+    for number, (symbol, share) in enumerate(rows):
+        draw.text((660, 67 + 35 * number), symbol, drawn.WHITE, drawn.font(15))
+        draw.text((760, 67 + 35 * number), f"{share:.1f}% / {100 - share:.1f}%", drawn.WHITE, drawn.font(15))
+    return np.array(page)
+
+
+def test_symbols_and_shares_may_stand_right_of_the_bars() -> None:
+    rows = [("SAND", 27.9), ("ETH", 87.6), ("AVAX", 67.7), ("1000PEPE", 12.9)]
+    chart = read(in_another_layout(rows))
+    assert chart.error is None
+    assert [(row.symbol, row.long_pct, row.method) for row in chart.readings] == [(*row, "both") for row in rows]
+    assert {row.arrows for row in chart.readings} == {None}  # such a chart has no badges
+
+
+def test_red_at_the_left_counts_only_where_words_tell_the_sides() -> None:
+    rows = [("SAND", 27.9), ("ETH", 87.6), ("AVAX", 67.7)]
+    picture = in_another_layout(rows, swapped=True)
+    table = find_bars(picture)
+    assert table is not None
+    chart = read_distribution(picture, table, default_engine())
+    assert chart.readings == ()
+    assert chart.error is not None
+    heads = [Word("Short", 0.9, 60, 40, 40, 14), Word("Long", 0.9, 560, 40, 40, 14)]
+    chart = read_distribution(picture, table, default_engine(), heads)
+    assert [(row.symbol, row.short_pct) for row in chart.readings] == rows
+
+
+def test_an_unknown_coin_is_never_made_a_known_one() -> None:
+    chart = read(drawn.distribution([("MOODENG2", 27.9), ("ZORA2", 63.0), ("BTC", 50.0)]))
+    assert {row.symbol for row in chart.readings} <= {"MOODENG2", "ZORA2", "BTC"}
 
 
 def test_all_rows_of_the_genuine_chart(shared: Path) -> None:
