@@ -108,6 +108,8 @@ class Signs:
 def _sign_of_shape(glyph: np.ndarray, height: int) -> str | None:
     """The sign that a glyph's mask (all rows of its line) says: dash, cross, arrow or triangle; None for others."""
     rows = np.flatnonzero(glyph.any(axis=1))
+    if not rows.size:
+        return None
     tall, wide = int(rows[-1] - rows[0]) + 1, glyph.shape[1]
     middle = (rows[0] + rows[-1]) / 2 / height
     if tall <= 0.3 * height and wide >= max(3.0, 1.4 * tall, 0.18 * height) and 0.3 < middle < 0.8:
@@ -148,6 +150,8 @@ def _sign_of_arrow(part: np.ndarray) -> str | None:
 def _sign_of_triangle(part: np.ndarray) -> str | None:
     """`+` or `-` for a triangle: its rows grow evenly from a point to its base, each without a hole."""
     tall, wide = part.shape
+    if not part.any(axis=1).all():
+        return None  # of two pieces, such as a colon
     widths = part.sum(axis=1).astype(float)
     spans = np.array([np.flatnonzero(row)[-1] - np.flatnonzero(row)[0] + 1 for row in part])
     if not 0.75 <= wide / tall <= 2.4 or not 0.4 <= part.mean() <= 0.75 or (widths < 0.9 * spans).any():
