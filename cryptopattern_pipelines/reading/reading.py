@@ -347,6 +347,8 @@ def _distribution(picture: np.ndarray, table: BarTable, engine: Engine, title: T
     if table.mirrored and picture.shape[1] - right > 30:  # a legend may stand beside it
         around += [word.moved(right, 0) for word in engine.words(picture[:, right:])]
     chart = read_distribution(picture, table, engine, around)
+    if not chart.readings and not _of_many(title):
+        return None  # a chart of one symbol whose bars lie like a table's
     lines = 1 + max((word.line for word in words), default=-1)
     below = [replace(word, line=word.line + lines) for word in chart.words]
     marks = [
@@ -355,6 +357,11 @@ def _distribution(picture: np.ndarray, table: BarTable, engine: Engine, title: T
     return _reading(
         replace(title, symbol=None), [*words, *below], readings=chart.readings, error=chart.error, marks=tuple(marks)
     )
+
+
+def _of_many(title: Title) -> bool:
+    """Whether a distribution's title is that of a chart of many symbols."""
+    return re.search(r"long\W{0,3}short|liquidations\W", title.title or "", re.IGNORECASE) is not None
 
 
 def _words_below(picture: np.ndarray, table: BarTable, engine: Engine) -> list[Word]:
@@ -367,8 +374,7 @@ def _words_below(picture: np.ndarray, table: BarTable, engine: Engine) -> list[W
 
 
 def _histogram(picture: np.ndarray, title: Title, words: Sequence[Word], engine: Engine) -> Reading:
-    plural = re.search(r"long\W{0,2}short|liquidations\W", title.title or "", re.IGNORECASE)
-    if plural and title.symbol is None:
+    if _of_many(title) and title.symbol is None:
         return _reading(title, words, error="the title is of a chart of many symbols, but its bars could not be found")
     chart = read_histogram(picture, words, engine)
     if chart.reading is not None and title.symbol is None and chart.reading.method in ("bar", "area"):
