@@ -60,9 +60,13 @@ def read_header(picture: np.ndarray, title: Title, words: Sequence[Word], engine
     texts = [line.text for line in engine.lines(crops)]
     markets = [market for text in texts if (market := market_of(text))]
     symbol, venue = markets[0] if markets else (None, None)
-    small = [i for i, box in enumerate(boxes) if box.width < 3.5 * box.height and parse_span(texts[i]) is None]
-    tight = [crop[2:-2, 2:-2] for crop in (crops[i] for i in small)]
-    for again in ([crops[i] for i in small], tight):
+    # Without its frame, which may be taken for letters; then with the letters alone that short spans have.
+    unread = [i for i, box in enumerate(boxes) if box.width < 6 * box.height and parse_span(texts[i]) is None]
+    tight = {i: _inside(crops[i]) for i in unread}
+    for i, line in zip(unread, engine.lines([tight[i] for i in unread]), strict=True):
+        texts[i] = line.text if parse_span(line.text) else texts[i]
+    small = [i for i in unread if boxes[i].width < 3.5 * boxes[i].height and parse_span(texts[i]) is None]
+    for again in ([crops[i] for i in small], [tight[i] for i in small]):
         for i, line in zip(small, engine.lines(again, whitelist=_SPAN_LETTERS), strict=True):
             said, before = parse_span(line.text), parse_span(texts[i])
             # A digit is lost more easily than made up.
@@ -79,6 +83,12 @@ def read_header(picture: np.ndarray, title: Title, words: Sequence[Word], engine
     if spans or len(alone) != 1 or any(_is_button_beside(line, alone[0]) for line in lines):
         return Header(None, symbol, venue)
     return Header(parse_span(alone[0].text), symbol, venue)
+
+
+def _inside(crop: np.ndarray) -> np.ndarray:
+    """A button without the pixels of its edge."""
+    edge = max(2, len(crop) // 9)
+    return crop[edge:-edge, edge:-edge]
 
 
 def _is_button_beside(line: TextLine, span: TextLine) -> bool:
@@ -101,7 +111,7 @@ def parse_span(text: str) -> str | None:
     match = _SPAN.fullmatch(re.sub(r"[^A-Za-z0-9]+", " ", text).strip())
     if match is None:
         return None
-    number, unit = re.sub("[lLIiTt]", "1", match[1]), match[2]
+    number, unit = re.sub("[lIiTt]", "1", match[1]), match[2]
     if number == "36" and unit == "d":
         number = "30"  # a slashed zero
     if not number.isdecimal() or int(number) not in _USUAL[unit[0].lower()]:
@@ -119,7 +129,9 @@ def _filled_boxes(region: np.ndarray, height: int, depth: int = 0) -> list[_Box]
     # Letters' blurred edges pass through the page's colour: on large buttons they leave holes.
     closed = cv2.morphologyEx(apart, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
     found: list[_Box] = []
-    for mask, size in ((apart, height // 2), (apart, height // 3), (closed, height // 2)):
+    half, third = height // 2, height // 3
+    # An even and an odd size leave other edges of a button that is little higher than its letters.
+    for mask, size in ((apart, half), (apart, third), (closed, half), (apart, half + 1), (apart, third + 1)):
         # Letters are thinner than buttons are high: opening leaves the buttons alone.
         filled = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((max(3, size), max(3, size)), np.uint8))
         outlines, _ = cv2.findContours(filled, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
