@@ -133,8 +133,12 @@ class Title:
     box: tuple[int, int, int, int] | None = None
 
 
-def text_lines(words: Sequence[Word], gap: float = 1.6) -> list[TextLine]:
-    """Words as lines from top to bottom, parted where a gap is wider than `gap` times their height."""
+def text_lines(words: Sequence[Word], gap: float = 1.6, *, join: bool = False) -> list[TextLine]:
+    """Words as lines from top to bottom, parted where a gap is wider than `gap` times their height.
+
+    With `join`, what the engine took for two lines is one where it stands that close: a label and its number, but also
+    a title and the button beside it.
+    """
     rows: dict[int, list[Word]] = {}
     for word in words:
         if word.text in _DASHES or any(character.isalnum() for character in word.text):
@@ -148,7 +152,22 @@ def text_lines(words: Sequence[Word], gap: float = 1.6) -> list[TextLine]:
                 part = []
             part.append(word)
         lines.append(TextLine(tuple(part)))
-    return sorted(lines, key=lambda line: (line.top, line.left))
+    return sorted(_joined(lines, gap) if join else lines, key=lambda line: (line.top, line.left))
+
+
+def _joined(lines: Sequence[TextLine], gap: float) -> list[TextLine]:
+    """Lines that go on with each other made one."""
+    joined: list[TextLine] = []
+    for line in sorted(lines, key=lambda line: line.left):
+        for place, other in enumerate(joined):
+            level = abs(line.top + line.bottom - other.top - other.bottom) <= 0.5 * min(line.height, other.height)
+            alike = 0.6 <= line.height / max(1, other.height) <= 1.6
+            if level and alike and -2 <= line.left - other.right <= gap * max(line.height, other.height, 6):
+                joined[place] = TextLine(other.words + line.words)
+                break
+        else:
+            joined.append(line)
+    return joined
 
 
 def classify(words: Sequence[Word]) -> Title | None:

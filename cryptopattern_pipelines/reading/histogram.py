@@ -44,7 +44,7 @@ def read_histogram(picture: np.ndarray, words: Sequence[Word], engine: Engine) -
 
     `picture` is RGB, uint8; `words` are all of its words.
     """
-    lines = text_lines(words, gap=4)
+    lines = text_lines(words, gap=4, join=True)
     decimal_comma = writes_decimal_comma(word.text for word in words)
     price = _current_price(picture, lines, engine, decimal_comma)
     bar = find_share_bar(picture)
