@@ -245,12 +245,22 @@ def _closed(apart: np.ndarray, width: int) -> np.ndarray:
     return cv2.morphologyEx(apart, cv2.MORPH_CLOSE, close, borderType=cv2.BORDER_CONSTANT, borderValue=0)
 
 
+def _longest_runs(on: np.ndarray) -> np.ndarray:
+    """Start and end (exclusive) of the first longest run of ones in each row that has one: rows x 2."""
+    steps = np.diff(np.pad(on.astype(np.int8), ((0, 0), (1, 1))), axis=1)
+    row, start = np.nonzero(steps == 1)
+    end = np.nonzero(steps == -1)[1]
+    order = np.lexsort((start, start - end, row))  # by row, then the longest first
+    first = np.flatnonzero(np.diff(row[order], prepend=-1))
+    return np.stack([start[order][first], end[order][first]], axis=1)
+
+
 def _common_ends(apart: np.ndarray) -> tuple[int, int] | None:
     """First column, and first behind the last, that most rows' long runs share."""
     width = apart.shape[1]
     some = apart[:: max(1, len(apart) // 500)]
-    longest = [max(runs_of(row), key=lambda run: run[1] - run[0], default=(0, 0)) for row in some]
-    ends = np.array([run for run in longest if run[1] - run[0] > 0.3 * width], dtype=np.int64)
+    ends = _longest_runs(some)
+    ends = ends[ends[:, 1] - ends[:, 0] > 0.3 * width]
     if len(ends) < 9:
         return None
     common = []

@@ -158,7 +158,10 @@ def _current_price(picture: np.ndarray, lines: Sequence[TextLine], engine: Engin
         if plain and axis is not None and axis[0] < 0.6 * axis[1]:
             # Not a range that prices have: the other axis was taken for it.
             axis = None
-        said = [value for text in texts for value in _meant(text, axis, decimal_comma)]
+        # Beside labels with decimals a number without has lost its point, unless the axis has a place for it.
+        whole = axis is not None or not _usual_places(_labels(lines))
+        believed = [text for text in texts if whole or re.search(r"[.,]", text)]
+        said = [value for text in believed for value in _meant(text, axis, decimal_comma)]
         best = max(said, key=lambda value: (said.count(value), -said.index(value)), default=None)
         if best is not None and (axis is not None or said.count(best) > 1):
             return best
@@ -218,9 +221,8 @@ def _price_range(
 
     The other axis counts from 0. Where words don't tell, the labels under the bars are read by themselves.
     """
-    labels = [word for line in lines for word in line.words if re.fullmatch(r"\d[\d.,]*\d", word.text)]
-    places = [len(word.text) - word.text.rfind(".") - 1 for word in labels if "." in word.text]
-    usual = max(set(places), key=places.count) if places else 0
+    labels = _labels(lines)
+    usual = _usual_places(labels)
     best: tuple[int, float, float] = (4, 0.0, 0.0)
     for group, pixels in _rows_and_columns(labels):
         if len(group) <= best[0]:
@@ -236,6 +238,17 @@ def _price_range(
     if best[0] > 4:
         return best[1], best[2]
     return read_map(picture, [word for line in lines for word in line.words], engine).price_range
+
+
+def _labels(lines: Sequence[TextLine]) -> list[Word]:
+    """The words that are plain numbers."""
+    return [word for line in lines for word in line.words if re.fullmatch(r"\d[\d.,]*\d", word.text)]
+
+
+def _usual_places(labels: Sequence[Word]) -> int:
+    """How many decimals most of the labels have that have some; 0 where none has."""
+    places = [len(word.text) - word.text.rfind(".") - 1 for word in labels if "." in word.text]
+    return max(set(places), key=places.count) if places else 0
 
 
 def _rows_and_columns(labels: Sequence[Word]) -> list[tuple[list[Word], list[float]]]:

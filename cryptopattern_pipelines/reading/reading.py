@@ -48,7 +48,7 @@ from cryptopattern_pipelines.reading.top_bar import read_top_bar
 from cryptopattern_pipelines.reading.workers import attempt, map_isolated
 
 # Raised whenever the same picture may read differently: readings are kept by the picture's hash and this.
-READER_VERSION = "1"
+READER_VERSION = "2"
 
 _MOST_PIXELS = 5_000_000  # larger pictures are read at a smaller scale
 _SMALL = 800_000  # pixels: pictures re-sent so small that their title may need enlarging further
@@ -224,7 +224,7 @@ def _read(picture: np.ndarray, engine: Engine) -> Reading:
         if reading is not None:
             return reading
     page = text_page(picture)
-    words = engine.words(page.pixels, scale=page.scale)
+    words = page.words(engine)
     title = classify(words)
     if title is None and page.drawn > _A_CHART:
         # Its title may stand on a line of the drawing, or under a watermark, and so look like no text.

@@ -7,12 +7,13 @@ Tesseract spends more time on what a chart draws than on its words, and reads le
 the drawing is gone, and where every text is dark on white whatever ground it stood on, it takes half the time.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 
 from cryptopattern_pipelines.reading.axes import Box, channel_max
+from cryptopattern_pipelines.reading.ocr import Engine, Word
 
 _INK = 26  # least difference of text from its surroundings
 _TALLEST = 90  # pixels of the tallest line of text
@@ -21,6 +22,9 @@ _READ_AT = 22  # pixels of height at which small print is read without losing it
 _GAP = 0.42  # of its height, to either side of a glyph: nearer glyphs are one text
 _SAME = 10  # greatest difference of two pixels of one colour, in any channel
 _GROUND, _MOST_GROUNDS = 0.04, 5  # share of the picture that a ground covers at least; how many there can be
+_WHITE = 245  # grey level of a page's blanks, at least
+_NARROW, _BLANK = 24, 2.5  # pixels, and heights of its usual text, to which wide blanks are narrowed
+_MOST_LABELS = 12  # of one axis that are read
 _MOST_PARTS = 8_000  # a picture of more is noise, or a photo
 
 
@@ -37,11 +41,21 @@ class TextPage:
     scale: float
     drawn: float
 
+    def words(self, engine: Engine) -> list[Word]:
+        """Every word on the page, boxes in the picture's pixels. Wide blanks are narrowed for the engine's eyes."""
+        if not self.boxes:
+            return []
+        blank = max(_NARROW, round(_BLANK * float(np.median([box.height for box in self.boxes]))))
+        ink = self.pixels < _WHITE
+        rows, columns = (_without_wide_blanks(np.asarray(ink.any(axis=axis)), blank) for axis in (1, 0))
+        found = engine.words(self.pixels[np.ix_(rows, columns)], scale=self.scale)
+        return [_moved_back(word, rows, columns) for word in found]
+
 
 def text_page(picture: np.ndarray) -> TextPage:
     """The texts of a picture (RGB, uint8, height x width x 3) on a white page."""
     ink = _stands_out(picture)
-    boxes = _text_boxes(_without_grounds(ink, picture))
+    boxes = _thinned(_text_boxes(_without_grounds(ink, picture)))
     grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
     page = np.full(grey.shape, 255, np.uint8)
     texts = np.zeros(grey.shape, np.uint8)
@@ -59,6 +73,21 @@ def text_page(picture: np.ndarray) -> TextPage:
     inked = cv2.countNonZero(ink)
     drawn = 1 - cv2.countNonZero(cv2.bitwise_and(ink, texts)) / inked if inked else 0.0
     return TextPage(page, tuple(boxes), float(np.clip(_READ_AT / small, 1.0, 2.0)), drawn)
+
+
+def _without_wide_blanks(inked: np.ndarray, blank: int) -> np.ndarray:
+    """The places of a row of truths that stay when runs of false are cut to a length."""
+    last = np.maximum.accumulate(np.where(inked, np.arange(len(inked)), -1))
+    after = len(inked) - 1 - np.maximum.accumulate(np.where(inked[::-1], np.arange(len(inked)), -1))[::-1]
+    here = np.arange(len(inked))
+    return np.flatnonzero((here - last <= blank // 2) | (after - here <= blank // 2))
+
+
+def _moved_back(word: Word, rows: np.ndarray, columns: np.ndarray) -> Word:
+    """A word of the narrowed page in its place on the picture."""
+    left, right = (int(columns[min(max(x, 0), len(columns) - 1)]) for x in (word.left, word.right - 1))
+    top, bottom = (int(rows[min(max(y, 0), len(rows) - 1)]) for y in (word.top, word.bottom - 1))
+    return replace(word, left=left, top=top, width=right - left + 1, height=bottom - top + 1)
 
 
 def _stands_out(picture: np.ndarray) -> np.ndarray:
@@ -114,13 +143,39 @@ def _text_boxes(ink: np.ndarray) -> list[Box]:
     bar = (area > 0.85 * across * down) & (across * down >= 12)
     wide = np.bincount(owner, weights=across, minlength=count)
     of_bars = np.bincount(owner, weights=across * bar, minlength=count)
-    bars = (np.bincount(owner, minlength=count) >= 3) & (of_bars > 0.6 * wide)
+    bars = of_bars > 0.6 * wide
     boxes = []
     for (x, y, wide_, high, _), is_bars in zip(lines[1:].tolist(), bars[1:].tolist(), strict=True):
         if 6 <= high <= _TALLEST and wide_ >= 1.1 * high and not is_bars:
             reach_ = round(0.3 * high)
             boxes.append(Box(max(0, x + reach_), y, min(width, x + wide_ - reach_), y + high))
     return boxes
+
+
+def _thinned(boxes: list[Box]) -> list[Box]:
+    """The boxes without some labels of an axis that bears very many: a few in even distances say as much.
+
+    Labels of an axis are alike in size and stand in one row at one pitch, as no menu, table or row of tiles does.
+    """
+    kept = []
+    rows: list[list[Box]] = []
+    for box in sorted(boxes, key=lambda box: box.y):
+        if rows and abs(box.y - rows[-1][-1].y) <= 0.25 * box.height:
+            rows[-1].append(box)
+        else:
+            rows.append([box])
+    for row in rows:
+        row.sort(key=lambda box: box.left)
+        places, widths = np.array([box.x for box in row]), np.array([box.width for box in row])
+        is_axis = len(row) > _MOST_LABELS and _are_alike(np.diff(places)) and _are_alike(widths)
+        kept += row[:: len(row) // _MOST_LABELS + 1] if is_axis else row
+    return kept
+
+
+def _are_alike(lengths: np.ndarray) -> bool:
+    """Whether most of some lengths are near the usual one."""
+    usual = float(np.median(lengths))
+    return float(np.mean(np.abs(lengths - usual) <= 0.2 * usual)) >= 0.7
 
 
 def _dark_on_white(grey: np.ndarray) -> np.ndarray | None:

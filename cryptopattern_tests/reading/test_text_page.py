@@ -28,7 +28,7 @@ def test_words_are_read_from_the_page_as_from_the_picture(
     picture = drawn.lines_of_text(LINES, 16, ink, ground)
     page = text_page(picture)
     assert np.median(page.pixels) == 255
-    words = default_engine().words(page.pixels, scale=page.scale)
+    words = page.words(default_engine())
     assert " ".join(word.text for word in words) == " ".join(LINES)
     assert page.drawn < 0.05
     tops = [box.top for box in page.boxes]
@@ -41,7 +41,7 @@ def test_bars_are_no_text_and_a_label_among_them_is() -> None:
     page = text_page(picture)
     assert page.drawn > 0.5
     assert page.pixels[150:].min() == 255
-    assert [word.text for word in default_engine().words(page.pixels, scale=page.scale)] == ["Liquidation", "Map"]
+    assert [word.text for word in page.words(default_engine())] == ["Liquidation", "Map"]
 
 
 def test_texts_of_either_polarity_stand_dark_on_white() -> None:
@@ -52,7 +52,7 @@ def test_texts_of_either_polarity_stand_dark_on_white() -> None:
         ]
     )
     page = text_page(picture)
-    words = default_engine().words(page.pixels, scale=page.scale)
+    words = page.words(default_engine())
     assert " ".join(word.text for word in words) == "dark on light light on dark"
     for box in page.boxes:
         assert np.median(box.of(page.pixels)) > 200
