@@ -27,6 +27,7 @@ _SHARES = (
     re.compile(rf"(?<![\d.,]){_NUMBER}\s?\S?\s?\w?hor\w{{0,3}}\b", re.IGNORECASE),
 )
 _MOST_CROPS = 4  # rows of text that are read again for the shares
+_LIKE_A_SLASHED_ZERO = "689"
 _PRICE = re.compile(r"\b(?:c\w{3,6}t\s?[a-z]{3,7}|price)\W{0,3}(?P<number>[\d.,]*\d)", re.IGNORECASE)
 
 
@@ -222,12 +223,12 @@ def _price_range(
     The other axis counts from 0. Where words don't tell, the labels under the bars are read by themselves.
     """
     labels = _labels(lines)
-    usual = _usual_places(labels)
     best: tuple[int, float, float] = (4, 0.0, 0.0)
     for group, pixels in _rows_and_columns(labels):
         if len(group) <= best[0]:
             continue
-        some = np.linspace(0, len(group) - 1, min(len(group), 14)).round().astype(int).tolist()
+        some = np.linspace(0, len(group) - 1, min(len(group), 16)).round().astype(int).tolist()
+        usual = _usual_places(group)
         readings = [_readings(group[i].text, usual, decimal_comma) for i in some]
         axis = fit_axis([pixels[i] for i in some], readings, least=5)
         if axis is None:
@@ -271,10 +272,9 @@ def _readings(text: str, places: int, decimal_comma: bool) -> list[Number]:
     digits = re.sub(r"\D", "", text)
     ways = [text]
     if places and len(digits) > places:
-        ways += [
-            f"{first}{digits[1:-places]}.{digits[-places:]}"
-            for first in {digits[0], "0" if len(digits) - places == 1 else digits[0]}
-        ]
+        may_be_zero = len(digits) - places == 1 and digits[0] in _LIKE_A_SLASHED_ZERO
+        firsts = (digits[0], "0") if may_be_zero else (digits[0],)
+        ways += [f"{first}{digits[1:-places]}.{digits[-places:]}" for first in firsts]
     found = [parse_number(way, decimal_comma=decimal_comma and way == text) for way in ways]
     return list({number.value: number for number in found if number is not None}.values())
 

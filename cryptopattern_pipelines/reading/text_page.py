@@ -24,7 +24,7 @@ _SAME = 10  # greatest difference of two pixels of one colour, in any channel
 _GROUND, _MOST_GROUNDS = 0.04, 5  # share of the picture that a ground covers at least; how many there can be
 _WHITE = 245  # grey level of a page's blanks, at least
 _NARROW, _BLANK = 24, 2.5  # pixels, and heights of its usual text, to which wide blanks are narrowed
-_MOST_LABELS = 12  # of one axis that are read
+_MOST_LABELS = 16  # of one axis that are read
 _MOST_PARTS = 8_000  # a picture of more is noise, or a photo
 
 
@@ -168,7 +168,7 @@ def _thinned(boxes: list[Box]) -> list[Box]:
         row.sort(key=lambda box: box.left)
         places, widths = np.array([box.x for box in row]), np.array([box.width for box in row])
         is_axis = len(row) > _MOST_LABELS and _are_alike(np.diff(places)) and _are_alike(widths)
-        kept += row[:: len(row) // _MOST_LABELS + 1] if is_axis else row
+        kept += row[:: -(-len(row) // _MOST_LABELS)] if is_axis else row
     return kept
 
 
