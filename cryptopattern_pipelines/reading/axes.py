@@ -298,13 +298,18 @@ def tick_labels(
             several += [line.text for line in engine.lines(inner, whitelist=NUMBER_CHARACTERS)]
         else:
             glyphs = _glyphs(box.of(picture, 2))
-            several[:] = [text for text in several if sum(c.isalnum() or c == "$" for c in text) >= glyphs]
+            several[:] = [text for text in several if _most_parts(text) >= glyphs]
     numbers = _with_lost_points([numbers_of(several, decimal_comma=decimal_comma) for several in texts])
     unclear = [numbers_of(several) != numbers_of(several, decimal_comma=True) for several in texts]
     return [
         TickLabel(box, filled, tuple(several), ambiguous)
         for (box, filled), several, ambiguous in zip(boxes, numbers, unclear, strict=True)
     ]
+
+
+def _most_parts(text: str) -> int:
+    """How many glyphs of full height a text may look like: the two stems of an M stand apart in small print."""
+    return sum(c.isalnum() or c == "$" for c in text) + text.count("M")
 
 
 def _glyphs(crop: np.ndarray) -> int:

@@ -1,4 +1,4 @@
-"""The cumulative lines of a liquidation map: the long total's share, by how high the lines end over the baseline.
+"""The cumulative lines of a liquidation map: how high they end over the baseline, which is what their totals are.
 
 What belongs here: following a line over bars of any colour. What does not: the bars (`liquidation_map.py`).
 """
@@ -39,8 +39,21 @@ def of_hue(picture: np.ndarray, low: int, high: int) -> np.ndarray:
     return (inside & (saturation(picture) > _COLOURED)).astype(np.uint8)
 
 
-def long_share(picture: np.ndarray, plot: Box) -> float | None:
-    """Percent of the long total in both, None where no two lines can be followed from the plot's sides.
+@dataclass(frozen=True)
+class LineEnds:
+    """How high over the plot's bottom the long and the short line end, in pixels."""
+
+    long: float
+    short: float
+
+    @property
+    def long_share(self) -> float:
+        """Percent of the long total in both."""
+        return 100 * self.long / (self.long + self.short)
+
+
+def line_ends(picture: np.ndarray, plot: Box) -> LineEnds | None:
+    """The ends of the cumulative lines, None where no two lines can be followed from the plot's sides.
 
     The long line falls from the left end towards the price, the short one rises to the right end. The Kingfisher draws
     both pink and drops the short one to zero in the last bin.
@@ -55,7 +68,7 @@ def long_share(picture: np.ndarray, plot: Box) -> float | None:
         long_end, short_end = _end(colours, strong), _end(colours[:, ::-1], strong[:, ::-1])
     if long_end is None or short_end is None or long_end + short_end <= 0:
         return None
-    return 100 * long_end / (long_end + short_end)
+    return LineEnds(long_end, short_end)
 
 
 def _is_line(mask: np.ndarray) -> bool:

@@ -21,10 +21,11 @@ from cryptopattern_pipelines.reading.axes import (
     channel_max,
     fit_axis,
     numbers_of,
+    tick_labels,
     writes_decimal_comma,
 )
 from cryptopattern_pipelines.reading.classify import VENUES
-from cryptopattern_pipelines.reading.cumulative import long_share, of_hue, saturation
+from cryptopattern_pipelines.reading.cumulative import LineEnds, line_ends, of_hue, saturation
 from cryptopattern_pipelines.reading.ocr import Engine, Word
 from cryptopattern_pipelines.reading.tilted import tilted_labels
 
@@ -32,6 +33,7 @@ _COLOURED = 50  # least difference of a bar's or line's channels; areas under th
 _THIN = 25  # least difference of a thin bar from its surroundings
 _LEAST_SIDE = 60  # pixels of the smallest picture in which bars can be told
 _LEAST_BARS = 8
+_OFF_ZERO = 0.02  # of the greater total: how far from 0 its axis may be at the bars' feet
 _VENUES = {venue.lower() for venue in VENUES}
 _LEVERAGES = ("5x", "10x", "25x", "50x", "100x")
 _LINE_NAMES = re.compile(r"\W*(?:cumul|long|short|leverage|liquidation)", re.IGNORECASE)
@@ -53,14 +55,16 @@ class MapLevel:
 
 @dataclass(frozen=True)
 class LiquidationMap:
-    """What a liquidation map shows; `long_share` is in percent of both cumulated totals, None where no lines are drawn.
+    """What a liquidation map shows; `long_share` is in percent of both cumulated totals, None without their lines.
 
-    `error` says in one line why something is missing, None where nothing is.
+    `totals` are the long and the short total in the unit of the axis at the right, where that can be read. `error` says
+    in one line why something is missing, None where nothing is.
     """
 
     levels: tuple[MapLevel, ...] = ()
     current_price: float | None = None
     long_share: float | None = None
+    totals: tuple[float, float] | None = None
     price_range: tuple[float, float] | None = None
     plot: Box | None = None
     error: str | None = None
@@ -75,12 +79,16 @@ def read_map(picture: np.ndarray, words: Sequence[Word], engine: Engine) -> Liqu
     plot = find_bars(picture)
     if plot is None:
         return LiquidationMap(error="the chart was not loaded: no bars over a baseline")
-    share = long_share(picture, plot)
+    ends = line_ends(picture, plot)
+    share = None if ends is None else ends.long_share
     decimal_comma = writes_decimal_comma(word.text for word in words)
+    totals = None if ends is None else _totals(picture, plot, ends, engine, decimal_comma)
     axis = _price_axis_under(picture, plot, engine, decimal_comma)
     if axis is None:
         current = _current_price(picture, words, plot, None, engine, decimal_comma=decimal_comma)
-        return LiquidationMap((), current, share, None, plot, "too few price labels could be read under the bars")
+        return LiquidationMap(
+            (), current, share, totals, None, plot, "too few price labels could be read under the bars"
+        )
     current = _current_price(picture, words, plot, axis, engine, decimal_comma=decimal_comma)
     levels = tuple(
         MapLevel(price, None if current is None else "long" if price < current else "short", height, axis.error)
@@ -88,7 +96,27 @@ def read_map(picture: np.ndarray, words: Sequence[Word], engine: Engine) -> Liqu
             (axis.value(plot.left + x), height) for x, height in _clusters(_bar_heights(picture, plot))
         )
     )
-    return LiquidationMap(levels, current, share, (axis.value(plot.left), axis.value(plot.right - 1)), plot)
+    return LiquidationMap(levels, current, share, totals, (axis.value(plot.left), axis.value(plot.right - 1)), plot)
+
+
+def _totals(
+    picture: np.ndarray, plot: Box, ends: LineEnds, engine: Engine, decimal_comma: bool
+) -> tuple[float, float] | None:
+    """What both lines end at on the axis at the plot's right; None where it can't be read, or isn't 0 at the bottom."""
+    margin = max(8, plot.height // 20)
+    right = min(picture.shape[1], plot.right + max(80, plot.width // 8))
+    strip = Box(min(plot.right + 2, right), max(0, plot.top - 2 * margin), right, plot.bottom + margin)
+    labels = [
+        label
+        for label in tick_labels(picture, strip, engine, decimal_comma=decimal_comma)
+        if not label.filled and label.numbers and not label.ambiguous
+    ]
+    axis = fit_axis([label.box.y for label in labels], [label.numbers for label in labels])
+    if axis is None or axis.slope >= 0:
+        return None
+    base = plot.bottom - 0.5
+    long, short = (axis.value(base - end) for end in (ends.long, ends.short))
+    return (long, short) if abs(axis.value(base)) <= _OFF_ZERO * max(long, short) else None
 
 
 def find_bars(picture: np.ndarray) -> Box | None:

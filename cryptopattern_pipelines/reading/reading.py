@@ -396,6 +396,8 @@ def _map(picture: np.ndarray, title: Title, words: Sequence[Word], engine: Engin
     if chart.long_share is not None:
         long_pct = round(chart.long_share, 1)
         readings = (ShareReading(title.symbol, long_pct, round(100 - long_pct, 1), "line", 0.8),)
+    sides = zip(("long", "short"), chart.totals or (), strict=False)
+    metrics = tuple(MetricReading(f"cumulated_{side}_liquidations", total, "USD", None) for side, total in sides)
     levels = _levels([(level.price, level.side, level.strength) for level in chart.levels], 1.0)
     marks = () if chart.plot is None else (Mark("plot", *_edges(chart.plot)),)
     return _reading(
@@ -403,6 +405,7 @@ def _map(picture: np.ndarray, title: Title, words: Sequence[Word], engine: Engin
         words,
         readings=readings,
         levels=levels,
+        metrics=metrics,
         current_price=chart.current_price,
         error=chart.error,
         marks=marks,

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from cryptopattern_pipelines.reading.axes import Box
-from cryptopattern_pipelines.reading.cumulative import long_share
+from cryptopattern_pipelines.reading.cumulative import line_ends
 
 WIDTH, HEIGHT, BASE = 900, 500, 440
 PLOT = Box(60, 40, 860, BASE)
@@ -39,13 +39,15 @@ def chart(
     ids=["red and green", "both purple", "yellow and blue"],
 )
 def test_the_share_is_read_whatever_the_colours(inks: tuple[tuple[int, int, int], ...]) -> None:
-    assert long_share(chart(inks), PLOT) == pytest.approx(75, abs=0.7)
+    ends = line_ends(chart(inks), PLOT)
+    assert ends is not None
+    assert ends.long_share == pytest.approx(75, abs=0.7)
 
 
 def test_bars_and_grid_lines_are_no_lines() -> None:
-    assert long_share(chart(()), PLOT) is None
-    assert long_share(chart((), grid=(42, 52, 110)), PLOT) is None
+    assert line_ends(chart(()), PLOT) is None
+    assert line_ends(chart((), grid=(42, 52, 110)), PLOT) is None
 
 
 def test_one_line_alone_has_no_share() -> None:
-    assert long_share(chart(((242, 54, 69),)), PLOT) is None
+    assert line_ends(chart(((242, 54, 69),)), PLOT) is None

@@ -11,6 +11,8 @@ from cryptopattern_pipelines.reading.axes import Box
 from cryptopattern_pipelines.reading.liquidation_map import find_bars, legend_of, read_map
 from cryptopattern_pipelines.reading.ocr import Word, default_engine
 from cryptopattern_pipelines.reading.picture import load_picture
+from cryptopattern_pipelines.reading.reading import read_pixels
+from cryptopattern_tests.samples import pages
 
 LEFT, RIGHT, TOP, BASE = 100, 1100, 90, 560
 LOW, HIGH = 90_000, 110_000
@@ -132,3 +134,27 @@ def test_labelled_maps(shared: Path) -> None:
     assert hits >= 0.9 * of
     assert np.mean(off) <= 0.5
     assert max(off) <= 1.5
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_cumulated_totals_are_read_on_the_axis_at_the_right(seed: int) -> None:
+    prices = np.linspace(90.5, 109.5, 60)
+    waiting = np.random.RandomState(seed).gamma(1.0, 1.0, (4, 60))
+    chart = pages.leverage_map("ETH", prices, waiting, 99.7, unit=2e6, theme=pages.THEMES["dark"])
+    read = read_pixels(np.asarray(chart.picture), default_engine())
+    totals = {metric.name: metric.value for metric in read.metrics}
+    below = prices < 99.7
+    long, short = (2e6 * float(waiting[:, side].sum()) for side in (below, ~below))
+    assert totals["cumulated_long_liquidations"] == pytest.approx(long, rel=0.02)
+    assert totals["cumulated_short_liquidations"] == pytest.approx(short, rel=0.02)
+    assert {metric.unit for metric in read.metrics} == {"USD"}
+
+
+def test_totals_are_not_told_where_the_axis_at_the_right_is_missing() -> None:
+    prices = np.linspace(90.5, 109.5, 60)
+    waiting = np.random.RandomState(0).gamma(1.0, 1.0, (4, 60))
+    picture = np.array(pages.leverage_map("ETH", prices, waiting, 99.7).picture)
+    picture[:, 1112:] = picture[0, 0]
+    read = read_pixels(picture, default_engine())
+    assert read.metrics == ()
+    assert read.readings != ()
