@@ -226,7 +226,7 @@ def _read(picture: np.ndarray, engine: Engine) -> Reading:
     page = text_page(picture)
     words = page.words(engine)
     title = classify(words)
-    if title is None and page.drawn > _A_CHART:
+    if title is None and page.drawn > _A_CHART and not page.crowded:
         # Its title may stand on a line of the drawing, or under a watermark, and so look like no text.
         words = engine.words(picture, scale=_word_scale(height * width))
         title = classify(words)

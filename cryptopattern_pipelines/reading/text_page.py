@@ -25,7 +25,7 @@ _GROUND, _MOST_GROUNDS = 0.04, 5  # share of the picture that a ground covers at
 _WHITE = 245  # grey level of a page's blanks, at least
 _NARROW, _BLANK = 24, 2.5  # pixels, and heights of its usual text, to which wide blanks are narrowed
 _MOST_LABELS = 16  # of one axis that are read
-_MOST_PARTS = 8_000  # a picture of more is noise, or a photo
+_MOST_PARTS, _MOST_TEXTS = 10_000, 500  # charts of 5 million pixels have under 4,000 parts and 160 texts
 
 
 @dataclass(frozen=True)
@@ -34,12 +34,14 @@ class TextPage:
 
     `scale` is how much the page should be enlarged before it is read: until its small print is large enough.
     `drawn` is the share of the picture's ink that is no text: near 0 on a page of words, over a half on a chart.
+    `crowded` says that the picture has far more parts or texts than any chart; then only its tallest texts are here.
     """
 
     pixels: np.ndarray
     boxes: tuple[Box, ...]
     scale: float
     drawn: float
+    crowded: bool = False
 
     def words(self, engine: Engine) -> list[Word]:
         """Every word on the page, boxes in the picture's pixels. Wide blanks are narrowed for the engine's eyes."""
@@ -55,7 +57,9 @@ class TextPage:
 def text_page(picture: np.ndarray) -> TextPage:
     """The texts of a picture (RGB, uint8, height x width x 3) on a white page."""
     ink = _stands_out(picture)
-    boxes = _thinned(_text_boxes(_without_grounds(ink, picture)))
+    found = _text_boxes(_without_grounds(ink, picture))
+    crowded = found is None or len(found) > _MOST_TEXTS
+    boxes = _thinned(sorted(found or (), key=lambda box: (-box.height, box.top))[:_MOST_TEXTS])
     grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
     page = np.full(grey.shape, 255, np.uint8)
     texts = np.zeros(grey.shape, np.uint8)
@@ -72,7 +76,7 @@ def text_page(picture: np.ndarray) -> TextPage:
     small = float(np.percentile([box.height for box in boxes], 20)) if boxes else _READ_AT
     inked = cv2.countNonZero(ink)
     drawn = 1 - cv2.countNonZero(cv2.bitwise_and(ink, texts)) / inked if inked else 0.0
-    return TextPage(page, tuple(boxes), float(np.clip(_READ_AT / small, 1.0, 2.0)), drawn)
+    return TextPage(page, tuple(boxes), float(np.clip(_READ_AT / small, 1.0, 2.0)), drawn, crowded)
 
 
 def _without_wide_blanks(inked: np.ndarray, blank: int) -> np.ndarray:
@@ -122,12 +126,15 @@ def _grounds(picture: np.ndarray) -> list[np.ndarray]:
     return [sample[key == each].mean(axis=0) for each in often[:_MOST_GROUNDS]]
 
 
-def _text_boxes(ink: np.ndarray) -> list[Box]:
-    """Boxes of texts: glyphs closer than a word's gap joined, what is mostly solid (bars, candles) left out."""
+def _text_boxes(ink: np.ndarray) -> list[Box] | None:
+    """Boxes of texts: glyphs closer than a word's gap joined, what is mostly solid (bars, candles) left out.
+
+    None where there are more parts than can be letters of a chart's labels: noise, a photo, a wall of small print.
+    """
     height, width = ink.shape
     parts = cv2.connectedComponentsWithStats(ink, connectivity=8)[2][1:]
     if len(parts) > _MOST_PARTS:
-        return []
+        return None
     across, down, area = parts[:, 2], parts[:, 3], parts[:, 4]
     solid = area / (across * down)
     bands = (across > 3 * down) & (solid > 0.8) & (down > 3)

@@ -77,3 +77,12 @@ def test_noise_has_no_text() -> None:
     page = text_page(picture)
     assert page.boxes == ()
     assert page.drawn == 1.0
+
+
+def test_a_wall_of_text_is_crowded_and_its_headline_is_kept() -> None:
+    lines = [" ".join(f"word{number}" + " " * 12 for number in range(8)) for _ in range(80)]
+    picture = np.concatenate([drawn.lines_of_text(["Liquidation Map"], 40), drawn.lines_of_text(lines, 9)])
+    page = text_page(picture)
+    assert page.crowded
+    assert len(page.boxes) <= 500
+    assert max(box.height for box in page.boxes) > 25
