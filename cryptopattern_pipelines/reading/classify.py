@@ -291,9 +291,15 @@ def _title(text: str, line: TextLine) -> Title | None:
     plain = re.sub(r"^[^A-Za-z0-9]+|[^A-Za-z0-9)%]+$", "", text)
     kingfisher = _KINGFISHER_MAP.match(plain)
     time = _chart_time(plain)
-    if kingfisher and leverage and (time or "GMT" in plain):
-        venues = "_".join(name for name in re.split(r"[_ ]+", kingfisher["venues"].lower()) if name in _VENUE_NAMES)
-        title = _LEVERAGE.sub(leverage, plain)
+    if kingfisher and (time or "GMT" in plain):
+        names = [name for name in re.split(r"[_ ]+", kingfisher["venues"].lower()) if name in _VENUE_NAMES]
+        venues = "_".join(names)
+        title = _LEVERAGE.sub(leverage, plain) if leverage else plain
+        if leverage is None and len(names) >= 2 and "GMT" in plain:
+            # The axis' name lies over the leverage: of the two that there are, one ends in these letters.
+            leverage = "optical_opti" if re.search(r"opt[il1]$", plain) else None
+            title = plain[: plain.rindex("GMT") + 3] + (f" {leverage}" if leverage else "")
+    if kingfisher and (time or "GMT" in plain) and (leverage or len(names) >= 2):
         coin = meant_symbol(kingfisher["coin"]) or kingfisher["coin"]
         return Title("liquidation_map", 0.98, "title", title, coin, venues or None, None, leverage, time, True, box)
     distribution = _DISTRIBUTION.match(plain)

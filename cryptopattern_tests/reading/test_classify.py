@@ -156,3 +156,17 @@ def test_lines_are_parted_where_a_gap_is_wide() -> None:
         "Open Interest",
         "24h Volume",
     ]
+
+
+def test_a_kingfisher_map_whose_leverage_is_covered_is_known_by_its_venues_and_time() -> None:
+    words = [
+        Word(text, 0.95, 30 + 120 * number, 24, 110, 18, 0, number)
+        for number, text in enumerate(
+            ["ETH:", "binance_okx_bybit", "-", "Fri,", "25", "Apr", "2025", "16:00:00", "GMT_¢", "liquidafic", "opti"]
+        )
+    ]
+    title = classify(words)
+    assert title is not None
+    assert (title.image_type, title.symbol, title.leverage) == ("liquidation_map", "ETH", "optical_opti")
+    assert title.title == "ETH: binance_okx_bybit - Fri, 25 Apr 2025 16:00:00 GMT optical_opti"
+    assert classify([word for word in words if word.text not in ("binance_okx_bybit", "opti")]) is None
