@@ -19,8 +19,9 @@ class Figure:
 
     @property
     def ratio(self) -> float | None:
-        """How many times better ours is, None without a rival."""
-        if self.rival is None:
+        """How many times better ours is, None without a rival, or against one that has nothing."""
+        worse = self.ours if self.less_is_better else self.rival
+        if self.rival is None or not worse:
             return None
         return self.rival / self.ours if self.less_is_better else self.ours / self.rival
 

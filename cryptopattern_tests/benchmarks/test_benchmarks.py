@@ -22,6 +22,8 @@ def test_every_benchmark_is_found() -> None:
 def test_a_ratio_above_one_means_that_ours_is_better() -> None:
     assert Figure("speed", 6.0, 2.0, "rows/s").ratio == 3.0
     assert Figure("time", 2.0, 6.0, "s", less_is_better=True).ratio == 3.0
+    assert Figure("share", 99.0, 0.0, "%").ratio is None
+    assert "rival 0 %" in str(Figure("share", 99.0, 0.0, "%"))
 
 
 def test_lines_come_first_and_one_json_object_last(
