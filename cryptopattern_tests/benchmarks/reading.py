@@ -4,8 +4,8 @@ All read the same pictures in this process, on one core and in turns, so that a 
 rivals only read text: a field counts as theirs where its words or digits stand anywhere in it, which is less than the
 reader must do, who has to put each number in its place.
 
-The pictures are 92 of the labelled screenshots beside the project, evenly chosen, where they are there, else the bundled
-sample; the batch and the memory are of all of them.
+The pictures are 92 of the labelled screenshots beside the project, evenly chosen, or the bundled sample where there are
+none; the batch and the memory are of all of them.
 RapidOCR is no part of the project: `pip install rapidocr onnxruntime` into its environment brings it in.
 """
 
