@@ -310,8 +310,7 @@ def _title(text: str, line: TextLine) -> Title | None:
             underscored = "_" in distribution["rest"] or "(" in distribution["rest"].split(" Lev")[0][:3]
             title = _LEVERAGE.sub(leverage, plain) if underscored and "long" in plain.lower() else plain
             coin, venue = _coin(distribution["lead"]) or _coin(rest), _venue(distribution["lead"])
-            said = leverage if "long" in distribution["lead"].lower() else None
-            return Title(kind, 0.98, "title", title, coin, venue, None, said or leverage, None, True, box)
+            return Title(kind, 0.98, "title", title, coin, venue, None, leverage, None, True, box)
     for pattern, kind in ((_MAP, "liquidation_map"), (_HEATMAP, "price_chart_heatmap")):
         match = pattern.match(plain)
         if match is None or not _is_lead(match["lead"], ("the", "kingfisher", "exchange")):

@@ -15,6 +15,7 @@ import numpy as np
 from cryptopattern_pipelines.reading.axes import Box, channel_max, enlarged, writes_decimal_comma
 from cryptopattern_pipelines.reading.metrics import (
     Value,
+    can_be_negative,
     is_nearly_known,
     is_possible,
     metric_of,
@@ -99,7 +100,9 @@ def read_dashboard(picture: np.ndarray, words: Sequence[Word], engine: Engine) -
     signs.learn(place.box for place in places.values())
     metrics: dict[str, Metric] = {}
     rows: Counter[int] = Counter()
-    for label, value in sorted(pairs, key=lambda pair: (pair[0].box.y // pair[0].box.height, pair[0].box.left)):
+    # One pitch for all: labels of one row differ in height by their letters' descenders.
+    pitch = max(8.0, 2 * float(np.median([label.box.height for label, _ in pairs]))) if pairs else 8.0
+    for label, value in sorted(pairs, key=lambda pair: (round(pair[0].box.y / pitch), pair[0].box.left)):
         name, usual = _known(label) or (name_of(label.page or label.own), None)
         read = None if name in metrics else _agreed(picture, value, engine, comma, name)
         if read is None:
@@ -107,14 +110,15 @@ def read_dashboard(picture: np.ndarray, words: Sequence[Word], engine: Engine) -
         place = places.get(id(value))
         change = None if place is None else signs.change(place.box, place.readings)
         number, unit = read.number, read.unit or usual
-        if not read.signed and signs.mark(value.box)[0] == "-":
+        # An arrow before a price tells of its change.
+        if not read.signed and can_be_negative(name) and signs.mark(value.box)[0] == "-":
             number = -number
         if name.endswith("_change") and change is not None and unit != "%":
             number, unit, change = change, "%", None  # `-1,234.5 -1.81%`: the change of the price, then in percent
         elif name.endswith("_change") and not read.signed and number > 0:
             number = -number if signs.colour(value.box) == "-" else number
         metrics[name] = Metric(name, number, unit, change)
-        rows[round(label.box.y / max(8, 2 * label.box.height))] += 1
+        rows[round(label.box.y / pitch)] += 1
     if not metrics:
         return Dashboard(error="no value could be read with certainty")
     return Dashboard(tuple(metrics.values()), tuple(count for _, count in sorted(rows.items())))

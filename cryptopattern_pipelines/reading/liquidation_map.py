@@ -33,6 +33,7 @@ _COLOURED = 50  # least difference of a bar's or line's channels; areas under th
 _THIN = 25  # least difference of a thin bar from its surroundings
 _LEAST_SIDE = 60  # pixels of the smallest picture in which bars can be told
 _LEAST_BARS = 8
+_LEAST_TOTAL = 1000  # USD: smaller ones have lost their M or B in reading
 _OFF_ZERO = 0.02  # of the greater total: how far from 0 its axis may be at the bars' feet
 _VENUES = {venue.lower() for venue in VENUES}
 _LEVERAGES = ("5x", "10x", "25x", "50x", "100x")
@@ -116,7 +117,8 @@ def _totals(
         return None
     base = plot.bottom - 0.5
     long, short = (axis.value(base - end) for end in (ends.long, ends.short))
-    return (long, short) if abs(axis.value(base)) <= _OFF_ZERO * max(long, short) else None
+    starts_at_zero = abs(axis.value(base)) <= _OFF_ZERO * max(long, short)
+    return (long, short) if starts_at_zero and max(long, short) >= _LEAST_TOTAL else None
 
 
 def find_bars(picture: np.ndarray) -> Box | None:

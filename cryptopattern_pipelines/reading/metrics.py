@@ -83,6 +83,9 @@ _RANGES = {
     "rsi": (0.0, 100.0),
     "basis": (-50.0, 50.0),
 }
+_NEVER_NEGATIVE = re.compile(
+    r"price$|^volume|open_interest$|market_cap$|_ratio$|_high$|_low$|supply$|dominance$|liquidations?$|index$|^rsi$"
+)
 _SPAN = re.compile(r"\b(\d{1,2}|2an?)\s?(h|n|hr|hrs|hour|hours|d|day|days)\b|\b2a[hn]\b")
 _OPPOSITES = re.compile(r"\b(?:longs?|shorts?|high|low)\b")
 
@@ -171,6 +174,11 @@ def name_of(label: str) -> str:
     """The name of a metric that isn't known: its label in small letters, other characters made underscores."""
     words = re.sub(r"[^a-z0-9]+", " ", label.lower()).split()
     return "_".join("oi" if word in ("ol", "o1", "01", "0l", "0i") else word for word in words)
+
+
+def can_be_negative(name: str) -> bool:
+    """Whether a metric can lie below zero: rates, changes, differences."""
+    return _NEVER_NEGATIVE.search(name) is None
 
 
 def is_possible(name: str, value: Value) -> bool:

@@ -48,7 +48,7 @@ from cryptopattern_pipelines.reading.top_bar import read_top_bar
 from cryptopattern_pipelines.reading.workers import attempt, map_isolated
 
 # Raised whenever the same picture may read differently: readings are kept by the picture's hash and this.
-READER_VERSION = "2"
+READER_VERSION = "3"
 
 _MOST_PIXELS = 5_000_000  # larger pictures are read at a smaller scale
 _SMALL = 800_000  # pixels: pictures re-sent so small that their title may need enlarging further
@@ -172,6 +172,8 @@ def read_paths(
     reason as its `error`. So does what has a picture's name but can't be opened, and a folder that can't be listed.
     """
     files = list(_files(Path(path) for path in paths))
+    if files:
+        default_engine()  # where none can be started, nothing can be read: that is said once, not for each picture
     if len(files) == 1:
         outcomes = iter([attempt(read_file, files[0])])  # a process of its own would cost more than the reading
     else:

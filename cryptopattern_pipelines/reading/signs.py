@@ -22,7 +22,7 @@ _LIKE_ARROWS = "1479"  # digits as which arrows and plus signs are misread
 def is_filled(picture: np.ndarray, box: Box) -> bool:
     """Whether a box has a ground of its own (a pill) that differs from what is around it."""
     outer, inner = box.of(picture, 3), box.of(picture, -1)
-    if min(inner.shape[:2]) < 6:
+    if min(inner.shape[:2]) < 7:
         return False
     around = np.median(np.concatenate([outer[0], outer[-1]]), axis=0)
     rim = np.concatenate([inner[0, 3:-3], inner[-1, 3:-3]])

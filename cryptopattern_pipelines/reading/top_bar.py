@@ -12,7 +12,7 @@ import numpy as np
 
 from cryptopattern_pipelines.reading.axes import Box, enlarged, writes_decimal_comma
 from cryptopattern_pipelines.reading.dashboard import Metric
-from cryptopattern_pipelines.reading.metrics import metric_of, parse_value
+from cryptopattern_pipelines.reading.metrics import is_possible, metric_of, parse_value
 from cryptopattern_pipelines.reading.ocr import Engine, Word
 
 _LEAST_LABELS = 2  # in a row: one alone is a menu's or a sentence's
@@ -40,7 +40,8 @@ def read_top_bar(picture: np.ndarray, words: Sequence[Word], engine: Engine, bot
         for ((name, unit), _, _), (_, page), *lines in zip(labels, gaps, *ways, strict=True):
             texts = [page, *(line.text for line in lines)]
             read = [parse_value(text, decimal_comma=decimal_comma) for text in texts if not _DOUBTFUL.search(text)]
-            counted = Counter((value.number, value.unit) for value in read if value is not None).most_common(1)
+            possible = [value for value in read if value is not None and is_possible(name, value)]
+            counted = Counter((value.number, value.unit) for value in possible).most_common(1)
             value, count = counted[0] if counted else (None, 0)
             is_share = name == "long_short_ratio" and ("/" in page or "%" in page)  # 51.5%/48.5% is no ratio
             if value is not None and count >= 2 and not is_share:

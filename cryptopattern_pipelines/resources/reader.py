@@ -7,6 +7,7 @@ from typing import NamedTuple
 import dagster as dg
 import pandas as pd
 
+from cryptopattern_pipelines.reading.ocr import default_engine
 from cryptopattern_pipelines.reading.reading import READER_VERSION, Reading, decode, encode, read_picture
 from cryptopattern_pipelines.reading.workers import Failure, map_isolated
 from cryptopattern_pipelines.resources.settings import Settings
@@ -64,6 +65,8 @@ class Reader(dg.ConfigurableResource):
 
 
 def _read_all(unread: list[_Kept]) -> Iterator[Reading]:
+    if unread:
+        default_engine()  # where none can be started the run fails, instead of filling its hours with nothing
     outcomes = map_isolated(_read_one, unread, cpu_count() or 1, _LONGEST_SECONDS)
     for kept, outcome in zip(unread, outcomes, strict=True):
         if isinstance(outcome, Failure):

@@ -176,6 +176,8 @@ def run() -> list[Figure]:
     cv2.setNumThreads(1)
     every = labelled()
     pictures = every[:: -(-len(every) // _COMPARED)]
+    files = [picture.file for picture in every]
+    megabytes = _peak_megabytes(files)  # before the rivals are here: a process's peak begins as its parent's
     rivals: list[GuidesRecipe | Rapid] = [GuidesRecipe()]
     if importlib.util.find_spec("rapidocr"):
         rivals.append(Rapid())
@@ -203,8 +205,7 @@ def run() -> list[Figure]:
         for kind in KINDS:
             ours, theirs = (100 * float(np.mean(right[name, kind])) for name in ("ours", rival.name))
             figures.append(Figure(f"reading: {kind} right, {rival.name}", ours, theirs, "%"))
-    files = [picture.file for picture in every]
-    figures.append(Figure("reading: peak memory of a process", _peak_megabytes(files), None, "MB"))
+    figures.append(Figure("reading: peak memory of a process", megabytes, None, "MB"))
     figures.append(Figure("reading: a batch on two cores, on one", *_batches(files), "pictures a second"))
     return figures
 
