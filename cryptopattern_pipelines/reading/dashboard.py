@@ -148,7 +148,7 @@ def _is_sure(picture: np.ndarray, label: _Text, engine: Engine) -> bool:
     wider = replace(box, left=max(0, box.left - more), right=box.right + more)
     names.append(name_of(engine.lines([wider.of(picture, 3)])[0].text))
     alike = len(names) > 1 and len(set(names)) == 1
-    return alike and (len(names) > 2 or not is_nearly_known(names[0].replace("_", " ")))
+    return alike and not is_nearly_known(names[0].replace("_", " "))
 
 
 def _touches(value: _Text, texts: Sequence[_Text]) -> bool:

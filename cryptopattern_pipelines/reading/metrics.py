@@ -74,8 +74,12 @@ _WITHOUT_SPAN = {
     "{}_long_liquidations": "long_liquidations",
     "{}_short_liquidations": "short_liquidations",
 }
-# What a metric can be at most and at least: a sign read as a digit makes 40.01 % of +0.01 %.
+# What a metric can be at least and at most: a sign read as a digit makes 40.01 % of +0.01 %, a B read as 8 makes 4.258
+# of 4.25B.
 _RANGES = {
+    "open_interest": (1_000.0, 1e15),
+    "volume_24h": (1_000.0, 1e15),
+    "market_cap": (1_000.0, 1e15),
     "funding_rate": (-5.0, 5.0),
     "long_short_ratio": (0.01, 100.0),
     "fear_greed_index": (0.0, 100.0),
