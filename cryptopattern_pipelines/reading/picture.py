@@ -173,7 +173,7 @@ def _rgb(image: Image.Image) -> np.ndarray:
         image = _over_ground(image.convert("RGBA"))
     elif image.mode != "RGB":
         image = image.convert("RGB")
-    return np.array(image.transpose(rotation) if rotation is not None else image)
+    return np.asarray(image.transpose(rotation) if rotation is not None else image)
 
 
 def _over_ground(image: Image.Image) -> Image.Image:

@@ -25,7 +25,7 @@ _GROUND, _MOST_GROUNDS = 0.04, 5  # share of the picture that a ground covers at
 _WHITE = 245  # grey level of a page's blanks, at least
 _NARROW, _BLANK = 24, 2.5  # pixels, and heights of its usual text, to which wide blanks are narrowed
 _MOST_LABELS = 16  # of one axis that are read
-_MOST_PARTS, _MOST_TEXTS = 10_000, 500  # charts of 5 million pixels have under 4,000 parts and 160 texts
+_MOST_PARTS, _MOST_TEXTS = 10_000, 500  # charts of 4 million pixels have under 4,000 parts and 160 texts
 
 
 @dataclass(frozen=True)
