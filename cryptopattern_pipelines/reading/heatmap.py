@@ -1,6 +1,7 @@
 """Liquidation heatmaps: price levels of the strongest bands, and the numbers beside them.
 
-What belongs here: palettes, the plot's box, bands. What does not: how an axis is fitted (`axes.py`).
+What belongs here: the plot's box, bands, what the numbers beside it mean. What does not: palettes (`palettes.py`), the
+colour bar's place (`colour_bar.py`), how an axis is fitted (`axes.py`).
 """
 
 import math
@@ -22,6 +23,7 @@ from cryptopattern_pipelines.reading.axes import (
     tick_labels,
     writes_decimal_comma,
 )
+from cryptopattern_pipelines.reading.bars import runs_of
 from cryptopattern_pipelines.reading.colour_bar import ColourBar, find_colour_bar
 from cryptopattern_pipelines.reading.ocr import Engine, Word
 from cryptopattern_pipelines.reading.palettes import OFF, STEPS, Palette, best_palette
@@ -244,7 +246,7 @@ def _popup(picture: np.ndarray, box: Box) -> Box | None:
     covered = (np.abs(inside - outside).max(axis=1) <= 6) & (np.abs(outside - page).max(axis=1) > 6)
     if np.abs(np.median(inside, axis=0) - page).max() > 20:  # the page's colour is none of the plot's
         covered |= (np.abs(inside - page).max(axis=1) <= 6) & (np.abs(outside - page).max(axis=1) <= 6)
-    run = _longest_run(_closed(covered, max(2, box.height // 50)))
+    run = max(runs_of(_closed(covered, max(2, box.height // 50))), key=lambda run: run[1] - run[0], default=(0, 0))
     if run[1] - run[0] < max(12, box.height // 40):
         return None
     fill = np.median(inside[run[0] : run[1]], axis=0)
@@ -259,29 +261,19 @@ def _popup(picture: np.ndarray, box: Box) -> Box | None:
     )
 
 
-def _longest_run(mask: np.ndarray) -> tuple[int, int]:
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
-    runs = edges.reshape(-1, 2)
-    if not len(runs):
-        return 0, 0
-    first, last = runs[(runs[:, 1] - runs[:, 0]).argmax()].tolist()
-    return first, last
-
-
 def _long_edges(pixels: np.ndarray) -> np.ndarray:
     """1 where a pixel differs from the one below and so do all its neighbours along a long horizontal run."""
     step = (channel_max(cv2.absdiff(pixels[1:], pixels[:-1])) >= 6).astype(np.uint8)
     return cv2.morphologyEx(step, cv2.MORPH_OPEN, np.ones((1, max(9, pixels.shape[1] // 50)), np.uint8))
 
 
-def read_heatmap(picture: np.ndarray, words: Sequence[Word], engine: Engine, plot: Plot | None = None) -> Heatmap:
+def read_heatmap(picture: np.ndarray, words: Sequence[Word], engine: Engine, plot: Plot | None) -> Heatmap:
     """Levels, current price and scale of a liquidation heatmap.
 
     `picture` is RGB, uint8, height x width x 3; `words` are the whole picture's. Levels are the ten strongest bands at
     the right edge, strongest first: those still stand, while bands that end earlier were hit by the price. `plot` is
-    what `find_plot` finds, where that is known already.
+    what `find_plot` finds.
     """
-    plot = plot or find_plot(picture)
     if plot is None or not plot.sharp:
         return Heatmap(error="the chart was not loaded: no sharp bands in the plot")
     decimal_comma = writes_decimal_comma(word.text for word in words)

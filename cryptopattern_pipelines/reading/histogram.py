@@ -16,7 +16,7 @@ from cryptopattern_pipelines.reading.axes import Number, fit_axis, parse_number,
 from cryptopattern_pipelines.reading.bars import BarTable, distance_from, find_share_bar, runs_of, sides_of
 from cryptopattern_pipelines.reading.classify import TextLine, text_lines
 from cryptopattern_pipelines.reading.distribution import Method, ShareReading, ink_of_text
-from cryptopattern_pipelines.reading.liquidation_map import read_map
+from cryptopattern_pipelines.reading.liquidation_map import price_range_under
 from cryptopattern_pipelines.reading.ocr import Engine, Word
 
 _NUMBER = r"(100(?:[.,]0)?|\d{1,2}[.,]\d)9?"  # a % may have been read as a 9: the sum tells
@@ -238,7 +238,7 @@ def _price_range(
             best = (axis.inliers, low, high)
     if best[0] > 4:
         return best[1], best[2]
-    return read_map(picture, [word for line in lines for word in line.words], engine).price_range
+    return price_range_under(picture, engine, decimal_comma)
 
 
 def _labels(lines: Sequence[TextLine]) -> list[Word]:

@@ -97,7 +97,18 @@ def read_map(picture: np.ndarray, words: Sequence[Word], engine: Engine) -> Liqu
             (axis.value(plot.left + x), height) for x, height in _clusters(_bar_heights(picture, plot))
         )
     )
-    return LiquidationMap(levels, current, share, totals, (axis.value(plot.left), axis.value(plot.right - 1)), plot)
+    return LiquidationMap(levels, current, share, totals, _ends(axis, plot), plot)
+
+
+def price_range_under(picture: np.ndarray, engine: Engine, decimal_comma: bool) -> tuple[float, float] | None:
+    """Least and greatest price of the axis under a picture's bars, None where no bars or too few labels are found."""
+    plot = find_bars(picture)
+    axis = None if plot is None else _price_axis_under(picture, plot, engine, decimal_comma)
+    return None if plot is None or axis is None else _ends(axis, plot)
+
+
+def _ends(axis: Axis | CategoryAxis, plot: Box) -> tuple[float, float]:
+    return axis.value(plot.left), axis.value(plot.right - 1)
 
 
 def _totals(

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Sequence
 import cv2
 import numpy as np
 
-from cryptopattern_pipelines.reading.axes import Box, channel_max, enlarged, off_ground
+from cryptopattern_pipelines.reading.axes import Box, enlarged, off_ground
+from cryptopattern_pipelines.reading.cumulative import saturation
 from cryptopattern_pipelines.reading.metrics import parse_change
 from cryptopattern_pipelines.reading.ocr import Engine
 
@@ -95,7 +96,7 @@ class Signs:
     def colour(self, box: Box) -> str | None:
         """`+` where what is coloured in a box is green, `-` where it is red, None where it is neither or both."""
         pixels = box.of(self._picture)
-        vivid = channel_max(pixels).astype(int) + channel_max(cv2.bitwise_not(pixels)) - 255 > _VIVID
+        vivid = saturation(pixels) > _VIVID
         if vivid.sum() < max(6, 0.03 * vivid.size):
             return None
         hue = cv2.cvtColor(pixels, cv2.COLOR_RGB2HSV)[..., 0][vivid].astype(int) * 2

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from cryptopattern_pipelines.reading.heatmap import read_heatmap
+from cryptopattern_pipelines.reading.heatmap import Heatmap, find_plot, read_heatmap
 from cryptopattern_pipelines.reading.ocr import default_engine
 from cryptopattern_pipelines.reading.palettes import PALETTES
 from cryptopattern_pipelines.reading.picture import load_picture
@@ -16,6 +16,10 @@ from cryptopattern_pipelines.reading.picture import load_picture
 LEFT, TOP, RIGHT, BOTTOM = 120, 80, 1080, 680
 LOW, HIGH = 60_000.0, 72_000.0
 BANDS = {61_500.0: 1.0, 63_300.0: 0.75, 66_900.0: 0.6, 68_700.0: 0.9, 70_500.0: 0.5}
+
+
+def read(picture: np.ndarray) -> Heatmap:
+    return read_heatmap(picture, [], default_engine(), find_plot(picture))
 
 
 def colour(palette: str, place: float) -> tuple[int, ...]:
@@ -55,38 +59,38 @@ def drawn(palette: str, page: tuple[int, int, int], ink: tuple[int, int, int], t
 @pytest.mark.parametrize("dark", [True, False])
 def test_the_bands_are_read_back_as_prices_in_their_order(palette: str, dark: bool) -> None:
     page, ink = ((24, 26, 32), (150, 155, 165)) if dark else ((255, 255, 255), (90, 95, 105))
-    read = read_heatmap(drawn(palette, page, ink), [], default_engine())
-    assert read.error is None
-    assert read.palette == palette
+    heatmap = read(drawn(palette, page, ink))
+    assert heatmap.error is None
+    assert heatmap.palette == palette
     strongest = sorted(BANDS, key=lambda price: -BANDS[price])
-    for level, price in zip(read.levels[:5], strongest, strict=True):
+    for level, price in zip(heatmap.levels[:5], strongest, strict=True):
         assert level.price == pytest.approx(price, abs=0.005 * (HIGH - LOW))
         assert level.strength == pytest.approx(BANDS[price], abs=0.03)
         assert level.side is None
 
 
 def test_the_tag_beside_the_axis_is_the_current_price_and_gives_the_levels_their_sides() -> None:
-    read = read_heatmap(drawn("viridis", (24, 26, 32), (150, 155, 165), tag="65043.5"), [], default_engine())
-    assert read.current_price == 65043.5
-    assert {level.side for level in read.levels if level.price < 65_000} == {"long"}
-    assert {level.side for level in read.levels if level.price > 65_100} == {"short"}
+    heatmap = read(drawn("viridis", (24, 26, 32), (150, 155, 165), tag="65043.5"))
+    assert heatmap.current_price == 65043.5
+    assert {level.side for level in heatmap.levels if level.price < 65_000} == {"long"}
+    assert {level.side for level in heatmap.levels if level.price > 65_100} == {"short"}
 
 
 def test_labels_at_the_left_are_the_axis_where_there_are_none_at_the_right() -> None:
     picture = drawn("viridis", (24, 26, 32), (150, 155, 165))
     picture[:, 20:100] = picture[:, RIGHT + 5 : RIGHT + 85]
     picture[:, RIGHT:] = (24, 26, 32)
-    read = read_heatmap(picture, [], default_engine())
+    heatmap = read(picture)
     strongest = max(BANDS, key=lambda price: BANDS[price])
-    assert read.levels[0].price == pytest.approx(strongest, abs=0.005 * (HIGH - LOW))
+    assert heatmap.levels[0].price == pytest.approx(strongest, abs=0.005 * (HIGH - LOW))
 
 
 def test_a_pop_up_over_the_right_edge_is_no_band_and_hides_none() -> None:
     picture = drawn("magma", (255, 255, 255), (90, 95, 105))
     row = round(row_of(66_900))
     picture[row - 40 : row + 40, RIGHT - 60 : RIGHT + 8] = (252, 252, 252)
-    read = read_heatmap(picture, [], default_engine())
-    for level, price in zip(read.levels[:5], sorted(BANDS, key=lambda price: -BANDS[price]), strict=True):
+    heatmap = read(picture)
+    for level, price in zip(heatmap.levels[:5], sorted(BANDS, key=lambda price: -BANDS[price]), strict=True):
         assert level.price == pytest.approx(price, abs=0.005 * (HIGH - LOW))
 
 
@@ -95,26 +99,26 @@ def test_a_dashed_line_at_the_current_price_is_no_band() -> None:
     row = round(row_of(65_043))
     for left in range(LEFT, RIGHT, 8):
         picture[row : row + 2, left : left + 4] = (250, 232, 40)
-    read = read_heatmap(picture, [], default_engine())
-    assert all(abs(level.price - 65_043) > 120 or level.strength < 0.4 for level in read.levels)
+    heatmap = read(picture)
+    assert all(abs(level.price - 65_043) > 120 or level.strength < 0.4 for level in heatmap.levels)
 
 
 def test_a_blurred_plot_has_no_levels_and_says_so() -> None:
     picture = drawn("viridis", (255, 255, 255), (90, 95, 105))
     picture[:, :] = cv2.GaussianBlur(picture, (0, 0), 14)
-    read = read_heatmap(picture, [], default_engine())
-    assert read.levels == ()
-    assert read.error is not None
-    assert "not loaded" in read.error
+    heatmap = read(picture)
+    assert heatmap.levels == ()
+    assert heatmap.error is not None
+    assert "not loaded" in heatmap.error
 
 
 def test_without_price_labels_there_are_no_levels() -> None:
     picture = drawn("viridis", (24, 26, 32), (150, 155, 165))
     picture[:, RIGHT + 2 :] = (24, 26, 32)
-    read = read_heatmap(picture, [], default_engine())
-    assert read.levels == ()
-    assert read.error is not None
-    assert "labels" in read.error
+    heatmap = read(picture)
+    assert heatmap.levels == ()
+    assert heatmap.error is not None
+    assert "labels" in heatmap.error
 
 
 def test_labelled_heatmaps(shared: Path) -> None:
@@ -122,11 +126,13 @@ def test_labelled_heatmaps(shared: Path) -> None:
     truths = [json.loads(line) for line in (folder / "truth.jsonl").read_text().splitlines()]
     hits = of = 0
     for truth in [t for t in truths if t["image_type"] == "price_chart_heatmap" and t["levels"]]:
-        read = read_heatmap(load_picture(folder / truth["file"]).pixels, [], default_engine())
+        heatmap = read(load_picture(folder / truth["file"]).pixels)
         reach = 0.005 * (truth["price_range"][1] - truth["price_range"][0])
-        off = [min((abs(level.price - w["price"]) for level in read.levels), default=np.inf) for w in truth["levels"]]
+        off = [
+            min((abs(level.price - w["price"]) for level in heatmap.levels), default=np.inf) for w in truth["levels"]
+        ]
         hits += sum(distance <= reach for distance in off)
         of += len(off)
-        if read.current_price is not None and truth["current_price"] is not None:
-            assert read.current_price == pytest.approx(truth["current_price"], rel=5e-4), truth["file"]
+        if heatmap.current_price is not None and truth["current_price"] is not None:
+            assert heatmap.current_price == pytest.approx(truth["current_price"], rel=5e-4), truth["file"]
     assert hits >= 0.9 * of
