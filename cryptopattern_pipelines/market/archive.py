@@ -427,6 +427,7 @@ def _liquidations(orders: pd.DataFrame, hours: pd.DatetimeIndex, instrument: Ins
                 "hour": pd.Series(hours).astype(TIME),
                 "symbol": instrument.coin,
                 "venue": VENUE,
+                "span_hours": 1,
                 "long_liquidated_usd": closed_by("SELL"),
                 "short_liquidated_usd": closed_by("BUY"),
                 "completeness": "sampled",

@@ -426,12 +426,18 @@ DERIVATIVES_METRICS = TableSchema(
 REALISED_LIQUIDATIONS = TableSchema(
     "realised_liquidations",
     "hour",
-    "positions that one venue closed by force in one symbol in the hour",
+    "positions that one venue closed by force in one symbol, in the hour or in a span that ends with it",
     ("hour", "symbol", "venue"),
     (
         _hour(),
         _symbol(),
         Column("venue", TEXT, "e.g. binance; all for an aggregate"),
+        Column(
+            "span_hours",
+            WHOLE,
+            "hours that the figures cover, the last of them being this one: 1, or 24 where a feed tells days alone",
+            checks=_positive(),
+        ),
         Column("long_liquidated_usd", REAL, "USD of longs sold off", checks=_not_negative()),
         Column("short_liquidated_usd", REAL, "USD of shorts bought in", checks=_not_negative()),
         Column(

@@ -43,7 +43,7 @@ def metric(hour: datetime, venue: str = "binance", symbol: str = "BTC", **facts:
 
 def liquidation(hour: datetime, long: float, short: float, venue: str = "binance") -> dict[str, Any]:
     return {"hour": hour, "symbol": "BTC", "venue": venue, "long_liquidated_usd": long, "short_liquidated_usd": short,
-            "completeness": "complete"}  # fmt: skip
+            "span_hours": 1, "completeness": "complete"}  # fmt: skip
 
 
 def tables(candles: list[Any], metrics: list[Any], liquidations: list[Any]) -> Tables:

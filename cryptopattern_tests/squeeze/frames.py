@@ -74,6 +74,7 @@ def liquidations(*rows: tuple[str, str, str, float, float]) -> pd.DataFrame:
             "venue": venue,
             "long_liquidated_usd": longs,
             "short_liquidated_usd": shorts,
+            "span_hours": 1,
             "completeness": "complete",
         }
         for hour, symbol, venue, longs, shorts in rows

@@ -77,6 +77,7 @@ def fed(hourly_longs: list[float]) -> pd.DataFrame:
                 "venue": "binance",
                 "long_liquidated_usd": hourly_longs,
                 "short_liquidated_usd": 0.0,
+                "span_hours": 1,
                 "completeness": "complete",
             }
         )
@@ -289,6 +290,7 @@ def facts(seed: int, symbols: tuple[str, ...] = ("ADA", "BTC", "ETH")) -> Facts:
             venue="okx",
             long_liquidated_usd=random.exponential(9, len(fed_rows)),
             short_liquidated_usd=random.exponential(9, len(fed_rows)),
+            span_hours=1,
             completeness="sampled",
         )
     )
@@ -415,6 +417,7 @@ def history(shared: Path, start: pd.Timestamp, end: pd.Timestamp) -> tuple[pd.Da
             "venue": feed["venue"],
             "long_liquidated_usd": feed["liq_long_usd"],
             "short_liquidated_usd": feed["liq_short_usd"],
+            "span_hours": 1,
             "completeness": "complete",
         }
     )
