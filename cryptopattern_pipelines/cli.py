@@ -179,6 +179,33 @@ def down() -> None:
 
 
 @main.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a finding, a line each.")
+def doctor(as_json: bool) -> None:
+    """Look at everything that an installation needs, and print the line that mends what is wrong.
+
+    Exit code 1 when something is wrong, 0 when all is well or a warning at most. Nothing is started or changed.
+
+    \b
+    cryptopattern doctor
+    cryptopattern doctor --json | jq 'select(.state != "well")'
+    """
+    import json
+
+    from cryptopattern_pipelines.doctor import examine
+    from cryptopattern_pipelines.reporting import print_finding
+
+    settings, console, wrong = load_settings(), Console(), False
+    for finding in examine(settings):
+        wrong |= finding.state == "wrong"
+        if as_json:
+            click.echo(json.dumps(finding.as_dict()))
+        else:
+            print_finding(console, finding)
+    if wrong:
+        raise click.exceptions.Exit(1)
+
+
+@main.command()
 def env() -> None:
     """Print what a shell needs for Dagster's own tools: eval "$(cryptopattern env)"."""
     from cryptopattern_pipelines.local import prepare_home

@@ -71,7 +71,7 @@ def start_ui(settings: Settings) -> bool:
     while time.monotonic() < deadline:
         if leader.poll() is not None:
             break
-        if _is_up(settings):
+        if is_up(settings):
             return True
         time.sleep(0.3)
     stop_ui(settings)
@@ -115,7 +115,8 @@ def _answers(host: str, port: int) -> bool:
         return probe.connect_ex((host, port)) == 0
 
 
-def _is_up(settings: Settings) -> bool:
+def is_up(settings: Settings) -> bool:
+    """Whether the UI answers."""
     try:
         with urllib.request.urlopen(f"{address(settings)}/server_info", timeout=2) as answer:
             return bool(answer.status == 200)
