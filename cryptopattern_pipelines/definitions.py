@@ -8,11 +8,14 @@ import dagster as dg
 from cryptopattern_pipelines.assets import market, outcomes, screenshots, squeeze
 from cryptopattern_pipelines.assets.serving import serving_asset
 from cryptopattern_pipelines.automation import jobs
+from cryptopattern_pipelines.automation.failures import failures
 from cryptopattern_pipelines.automation.schedules import schedules
 from cryptopattern_pipelines.automation.sensors import days_after_late_hours, missed_hours, new_screenshots
+from cryptopattern_pipelines.local import address
 from cryptopattern_pipelines.resources.analysis import Analysis
 from cryptopattern_pipelines.resources.database import ServingDatabase
 from cryptopattern_pipelines.resources.market import Market
+from cryptopattern_pipelines.resources.notifier import Notifier
 from cryptopattern_pipelines.resources.reader import Reader
 from cryptopattern_pipelines.resources.settings import Settings, load_settings
 from cryptopattern_pipelines.resources.stores import LandingFolder, Store
@@ -35,6 +38,7 @@ def build_definitions(settings: Settings, resources: Mapping[str, Any] | None = 
             new_screenshots(sensors_are, reading_age=analysis.signals().readings_lookback),
             missed_hours(sensors_are),
             days_after_late_hours(sensors_are),
+            failures(sensors_are, ui=address(settings)),
         ],
         resources={
             "store": Store.of(settings),
@@ -43,6 +47,7 @@ def build_definitions(settings: Settings, resources: Mapping[str, Any] | None = 
             "market": Market.of(settings),
             "analysis": analysis,
             "database": ServingDatabase(settings),
+            "notifier": Notifier.of(settings),
             **(resources or {}),
         },
         # Steps are short: a process for each would cost more than the work (2.2 s a step).
