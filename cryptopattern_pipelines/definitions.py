@@ -9,6 +9,7 @@ from cryptopattern_pipelines.assets import market, outcomes, screenshots, squeez
 from cryptopattern_pipelines.assets.serving import serving_asset
 from cryptopattern_pipelines.automation import jobs
 from cryptopattern_pipelines.automation.failures import failures
+from cryptopattern_pipelines.automation.housekeeping import health_checks, health_job, housekeeping
 from cryptopattern_pipelines.automation.schedules import schedules
 from cryptopattern_pipelines.automation.sensors import days_after_late_hours, missed_hours, new_screenshots
 from cryptopattern_pipelines.local import address
@@ -27,13 +28,16 @@ def build_definitions(settings: Settings, resources: Mapping[str, Any] | None = 
     schedules_are = dg.DefaultScheduleStatus.RUNNING if settings.automation else dg.DefaultScheduleStatus.STOPPED
     sensors_are = dg.DefaultSensorStatus.RUNNING if settings.automation else dg.DefaultSensorStatus.STOPPED
     analysis = Analysis.of(settings)
+    checks = health_checks()
+    health = health_job(checks)
     return dg.Definitions(
         assets=[
             *dg.load_assets_from_modules([screenshots, market, squeeze, outcomes]),
             *(serving_asset(table) for table in TABLES.values()),
         ],
-        jobs=[jobs.hourly, jobs.daily, jobs.late_screenshots],
-        schedules=schedules(schedules_are),
+        asset_checks=[checks],
+        jobs=[jobs.hourly, jobs.daily, jobs.late_screenshots, health, housekeeping],
+        schedules=schedules(schedules_are, health),
         sensors=[
             new_screenshots(sensors_are, reading_age=analysis.signals().readings_lookback),
             missed_hours(sensors_are),

@@ -4,12 +4,14 @@ import dagster as dg
 
 # What `build_schedule_from_partitioned_job` returns for asset jobs; it has no public name.
 from dagster._core.definitions.partitions.partitioned_schedule import UnresolvedPartitionedAssetScheduleDefinition
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from cryptopattern_pipelines.automation import jobs
+from cryptopattern_pipelines.automation.housekeeping import housekeeping
 
 
 def schedules(
-    status: dg.DefaultScheduleStatus,
+    status: dg.DefaultScheduleStatus, health: UnresolvedAssetJobDefinition
 ) -> list[UnresolvedPartitionedAssetScheduleDefinition | dg.ScheduleDefinition]:
     """The schedules, on or off from the start."""
     return [
@@ -28,5 +30,21 @@ def schedules(
             minute_of_hour=25,
             default_status=status,
             description="The day that has just ended, once its last hour has been run.",
+        ),
+        dg.ScheduleDefinition(
+            name="every_day_health",
+            job=health,
+            cron_schedule="15 1 * * *",
+            execution_timezone="UTC",
+            default_status=status,
+            description="Once the day's run should be over.",
+        ),
+        dg.ScheduleDefinition(
+            name="every_day_housekeeping",
+            job=housekeeping,
+            cron_schedule="35 1 * * *",
+            execution_timezone="UTC",
+            default_status=status,
+            description="When nothing else is due.",
         ),
     ]
