@@ -8,7 +8,7 @@ import dagster as dg
 from cryptopattern_pipelines.assets import market, outcomes, screenshots, squeeze
 from cryptopattern_pipelines.assets.serving import serving_asset
 from cryptopattern_pipelines.automation import jobs
-from cryptopattern_pipelines.automation.failures import failures
+from cryptopattern_pipelines.automation.failures import failures, silence
 from cryptopattern_pipelines.automation.housekeeping import health_checks, health_job, housekeeping
 from cryptopattern_pipelines.automation.schedules import schedules
 from cryptopattern_pipelines.automation.sensors import days_after_late_hours, missed_hours, new_screenshots
@@ -43,6 +43,7 @@ def build_definitions(settings: Settings, resources: Mapping[str, Any] | None = 
             missed_hours(sensors_are),
             days_after_late_hours(sensors_are),
             failures(sensors_are, ui=address(settings)),
+            silence(sensors_are, ui=address(settings)),
         ],
         resources={
             "store": Store.of(settings),

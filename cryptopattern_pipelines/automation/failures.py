@@ -1,4 +1,4 @@
-"""Failures: why a run failed, in a line, and the sensor that tells each that nobody will try again."""
+"""Failures: why a run failed, in a line, and the sensors that tell people of them, and of hours that stay away."""
 
 import json
 import re
@@ -10,12 +10,22 @@ import dagster as dg
 from dagster._core.storage.tags import WILL_RETRY_TAG
 
 from cryptopattern_pipelines.automation.partitions import partitions_told
-from cryptopattern_pipelines.automation.sensors import ATTEMPT_TAG, MISSED_TAG, MOST_ATTEMPTS
+from cryptopattern_pipelines.automation.sensors import (
+    ATTEMPT_TAG,
+    HOUR,
+    MISSED_FOR_AT_MOST,
+    MISSED_TAG,
+    MOST_ATTEMPTS,
+)
 from cryptopattern_pipelines.resources.notifier import DeliveryError, Notifier
+from cryptopattern_pipelines.resources.stores import Store
+from cryptopattern_pipelines.storage.schemas import SQUEEZE_ANALYSES
 
 _FAILURES = {dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.RUN_FAILURE}
 # Runs that ended at nearly the same time may be recorded in the other order.
 _OVERLAP = timedelta(minutes=2)
+# So many hours without a row: a restart or a venue's outage is made up for by itself before.
+SILENT_AFTER = timedelta(hours=3)
 # A service that is away for hours must not be asked each minute about a hundred failures.
 _AT_ONCE = 20
 
@@ -73,6 +83,38 @@ def failures(status: dg.DefaultSensorStatus, ui: str) -> dg.SensorDefinition:
             since = max(since, record.update_timestamp)
         kept = [record.dagster_run.run_id for record in found if record.dagster_run.run_id in told]
         context.update_cursor(json.dumps({"since": since.isoformat(), "told": kept}))
+        return dg.SkipReason(said)
+
+    return sensor
+
+
+def silence(status: dg.DefaultSensorStatus, ui: str) -> dg.SensorDefinition:
+    """The sensor that tells people when no hour has come for long, and when they come again."""
+
+    @dg.sensor(
+        name="silence",
+        minimum_interval_seconds=300,
+        default_status=status,
+        description=f"No hour of squeeze_analyses for {SILENT_AFTER // HOUR} hours is told once, and once when they "
+        "come again. A run that fails is told by `failures`; this one tells what fails no run, such as a schedule put off.",
+    )
+    def sensor(
+        context: dg.SensorEvaluationContext, store: Store, notifier: dg.ResourceParam[Notifier]
+    ) -> dg.SkipReason:
+        now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+        present = store.table(SQUEEZE_ANALYSES).present(now - MISSED_FOR_AT_MOST, now)
+        newest = present.max() if len(present) else None
+        is_silent = newest is not None and newest + HOUR <= now - SILENT_AFTER
+        if is_silent is (context.cursor == "silent"):
+            return dg.SkipReason("nothing new to tell")
+        said = "no hour has come" if is_silent else "hours come again"
+        since = f"the newest is {newest:%Y-%m-%d %H:%M} UTC" if newest is not None else "there is none"
+        context.log.warning(f"{said}: {since}")
+        try:
+            notifier.send(f"cryptopattern: {said}", f"{since}; `make doctor` says more\n{ui}")
+        except DeliveryError as error:
+            return dg.SkipReason(f"not delivered, sent again in five minutes: {error}")
+        context.update_cursor("silent" if is_silent else "")
         return dg.SkipReason(said)
 
     return sensor

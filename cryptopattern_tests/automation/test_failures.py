@@ -4,19 +4,24 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import dagster as dg
 import pytest
 from dagster._core.test_utils import create_run_for_test
 
-from cryptopattern_pipelines.automation.failures import failures
+from cryptopattern_pipelines.automation.failures import SILENT_AFTER, failures, silence
 from cryptopattern_pipelines.automation.jobs import PROCESS_TAG
 from cryptopattern_pipelines.automation.sensors import ATTEMPT_TAG, MISSED_TAG, MOST_ATTEMPTS
 from cryptopattern_pipelines.resources.notifier import DeliveryError, Notifier
 from cryptopattern_pipelines.resources.settings import load_settings
+from cryptopattern_pipelines.resources.stores import Store
+from cryptopattern_pipelines.storage.schemas import SQUEEZE_ANALYSES
 
 UI = "http://127.0.0.1:3000"
+HOUR_LONG = timedelta(hours=1)
 HOUR = {"dagster/partition": "2024-08-05-13:00"}
 
 
@@ -142,6 +147,39 @@ def test_the_reason_is_the_deepest_cause_of_the_step_that_failed(instance: dg.Da
         hourly.execute_in_process(instance=instance, raise_on_error=False)
         ticks.tick()
     assert "market_candles: OSError: connection refused" in box.messages[0]["message"]
+
+
+def test_hours_that_stay_away_are_told_once_and_once_when_they_come_again(
+    tmp_path: Path, instance: dg.DagsterInstance
+) -> None:
+    now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    store = Store(root=str(tmp_path))
+    sensor = silence(dg.DefaultSensorStatus.STOPPED, UI)
+    cursor: str | None = None
+
+    def tick() -> None:
+        nonlocal cursor
+        resources = {"store": store, "notifier": Notifier((box.address,))}
+        result = sensor.evaluate_tick(dg.build_sensor_context(instance, cursor=cursor, resources=resources))
+        cursor = result.cursor
+
+    with receiving() as box:
+        tick()  # nothing was ever run: a fresh installation is not silent
+        store.table(SQUEEZE_ANALYSES).write([], now - 9 * HOUR_LONG, now - SILENT_AFTER + HOUR_LONG)
+        tick()
+        assert box.messages == []
+        (tmp_path / SQUEEZE_ANALYSES.name).rename(tmp_path / "moved")
+        store.table(SQUEEZE_ANALYSES).write([], now - 9 * HOUR_LONG, now - SILENT_AFTER)
+        box.status = 500
+        tick()
+        box.status = 200
+        tick()
+        tick()
+        assert [message["title"] for message in box.messages] == ["cryptopattern: no hour has come"]
+        store.table(SQUEEZE_ANALYSES).write([], now - HOUR_LONG, now)
+        tick()
+        tick()
+    assert [message["title"] for message in box.messages][1:] == ["cryptopattern: hours come again"]
 
 
 def test_an_address_that_apprise_does_not_know_is_told_by_its_number_alone() -> None:
