@@ -151,12 +151,18 @@ def demo(again: bool) -> None:
 @main.command()
 def up() -> None:
     """Open the Dagster UI, with schedules and sensors, in the background."""
+    import dagster as dg
+
     from cryptopattern_pipelines import local
     from cryptopattern_pipelines.resources.database import database_url, hide_password
 
     settings = load_settings()
     local.prepare_home(settings)
     database_url(settings)
+    with dg.DagsterInstance.get() as instance:
+        orphans = local.end_orphaned_runs(settings, instance)
+    if orphans:
+        _PEOPLE.print(f"{orphans} runs had been cut off; the daemon tries them again")
     with _PEOPLE.status("starting the UI and the daemon …"):
         started = local.start_ui(settings)
     click.echo(f"{'up' if started else 'was up already'}: {local.address(settings)}")

@@ -96,7 +96,7 @@ def silence(status: dg.DefaultSensorStatus, ui: str) -> dg.SensorDefinition:
         minimum_interval_seconds=300,
         default_status=status,
         description=f"No hour of squeeze_analyses for {SILENT_AFTER // HOUR} hours is told once, and once when they "
-        "come again. A run that fails is told by `failures`; this one tells what fails no run, such as a schedule put off.",
+        "come again. A run that fails is told by `failures`; this one tells what fails no run, as a schedule put off.",
     )
     def sensor(
         context: dg.SensorEvaluationContext, store: Store, notifier: dg.ResourceParam[Notifier]

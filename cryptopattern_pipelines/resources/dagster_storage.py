@@ -79,8 +79,8 @@ _FORGET_EVENTS = sa.text("""
         OR old.dagster_event_type NOT IN ('ASSET_MATERIALIZATION', 'ASSET_MATERIALIZATION_PLANNED')
         OR EXISTS (
             SELECT FROM event_logs new
-            WHERE new.asset_key = old.asset_key AND new.partition IS NOT DISTINCT FROM old.partition
-            AND new.dagster_event_type = 'ASSET_MATERIALIZATION' AND new.id > old.id
+            WHERE new.asset_key = old.asset_key AND new.dagster_event_type = 'ASSET_MATERIALIZATION'
+            AND new.partition = old.partition AND new.id > old.id
         )
     )""")
 _FORGET_TAGS = sa.text("DELETE FROM asset_event_tags WHERE event_id NOT IN (SELECT id FROM event_logs)")
@@ -88,7 +88,7 @@ _FORGET_CHECKS = sa.text("""
     DELETE FROM asset_check_executions old WHERE old.create_timestamp < :before AND EXISTS (
         SELECT FROM asset_check_executions new
         WHERE new.asset_key = old.asset_key AND new.check_name = old.check_name
-        AND new.partition IS NOT DISTINCT FROM old.partition AND new.id > old.id
+        AND coalesce(new.partition, '') = coalesce(old.partition, '') AND new.id > old.id
     )""")
 
 
