@@ -460,11 +460,19 @@ EXCHANGE_SNAPSHOTS = TableSchema(
         _symbol(),
         Column("average_price", REAL, "mean of the venues' closes, USD", checks=_positive()),
         Column(
+            "volume_weighted_price",
+            REAL,
+            "mean of the same closes by the coins traded in the hour, USD; empty where nothing was traded",
+            True,
+            _positive(),
+        ),
+        Column(
             "price_variance",
             REAL,
             "largest minus smallest close, USD (the guide's name for it)",
             checks=_not_negative(),
         ),
+        Column("price_spread_bps", REAL, "the same over the closes' median, basis points", True, _not_negative()),
         Column("high_24h", REAL, "USD", checks=_positive()),
         Column("low_24h", REAL, "USD", checks=_positive()),
         Column("price_change_1h_pct", REAL, "against the price one hour before, percent", True),
@@ -480,8 +488,18 @@ EXCHANGE_SNAPSHOTS = TableSchema(
         Column("taker_volume_ratio", REAL, "takers' buy over sell volume, mean over venues", True),
         Column("long_liquidated_24h_usd", REAL, "USD of longs sold off in 24 hours, where a feed exists", True),
         Column("short_liquidated_24h_usd", REAL, "USD of shorts bought in in 24 hours, where a feed exists", True),
+        Column(
+            "liquidation_venues", TEXT, "venues that the two are sums of, comma between; all for an aggregate", True
+        ),
         Column("venues", TEXT, "venue:market of every candle that was seen, comma between"),
         Column("venue_count", WHOLE, "how many those are", checks=_positive()),
+        Column(
+            "outlier_venues",
+            TEXT,
+            "those whose close is further than 3 % from the median that most are near, comma between; empty text for "
+            "none",
+            True,
+        ),
         Column(
             "metrics_age_hours",
             REAL,
