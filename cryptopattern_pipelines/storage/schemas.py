@@ -450,6 +450,9 @@ REALISED_LIQUIDATIONS = TableSchema(
     indexes=(("symbol", "hour"),),
 )
 
+# What comes from outside as rows: one that is broken is set aside and leaves the others be; see `rows.sorted_out`.
+MARKET_TABLES = (MARKET_CANDLES.name, DERIVATIVES_METRICS.name, REALISED_LIQUIDATIONS.name)
+
 EXCHANGE_SNAPSHOTS = TableSchema(
     "exchange_snapshots",
     "hour",
@@ -512,6 +515,47 @@ EXCHANGE_SNAPSHOTS = TableSchema(
             TEXT,
             "what is missing or doubtful, comma between; empty when nothing is",
         ),
+    ),
+    indexes=(("symbol", "hour"),),
+)
+
+MARKET_CONTRADICTIONS = TableSchema(
+    "market_contradictions",
+    "hour",
+    "two figures of one symbol and hour that can't both be right, or that lie further apart than markets do",
+    ("hour", "symbol", "what", "source_a", "source_b"),
+    (
+        _hour(),
+        _symbol(),
+        Column(
+            "what",
+            TEXT,
+            "what they are of: price (lowest and highest close), funding_sign and funding_rate (lowest and highest, "
+            "for 8 hours), open_interest_usd (against coins x price), volume_usd (against coins x typical price), "
+            "liquidated_usd (all against the venues' sum), imported_… (that column of a source and of an import)",
+        ),
+        Column("source_a", TEXT, "who tells the first: venue, or venue:market"),
+        Column("source_b", TEXT, "who tells the second, or what it is worked out from"),
+        Column("value_a", REAL, "in the unit that its kind has: USD, coins, or a fraction for 8 hours"),
+        Column("value_b", REAL, "in the same unit"),
+        Column("ratio", REAL, "the first over the second; empty where the second is 0", True),
+    ),
+    indexes=(("symbol", "hour"),),
+)
+
+QUARANTINED_MARKET_ROWS = TableSchema(
+    "quarantined_market_rows",
+    "hour",
+    "one row that a source told and that can't be, set aside with the reason",
+    ("hour", "table_name", "number"),
+    (
+        _hour(),
+        Column("table_name", TEXT, "table that it was meant for", checks=_one_of(list(MARKET_TABLES))),
+        Column("number", WHOLE, "1, 2, ... among that table's rows of the hour", checks=_positive()),
+        _symbol(),
+        Column("venue", TEXT, "e.g. binance"),
+        Column("reason", TEXT, "what is wrong with it, in one line"),
+        Column("row_json", TEXT, "the whole row as a JSON object; numbers that JSON lacks as text"),
     ),
     indexes=(("symbol", "hour"),),
 )
@@ -696,7 +740,9 @@ TABLES: dict[str, TableSchema] = {
         MARKET_CANDLES,
         DERIVATIVES_METRICS,
         REALISED_LIQUIDATIONS,
+        QUARANTINED_MARKET_ROWS,
         EXCHANGE_SNAPSHOTS,
+        MARKET_CONTRADICTIONS,
         SQUEEZE_ANALYSES,
         WIN_RATES,
         SQUEEZE_EVENTS,
