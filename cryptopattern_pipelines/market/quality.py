@@ -12,7 +12,7 @@ import pandas as pd
 from cryptopattern_pipelines.market.snapshots import FEWEST_TO_NAME_AN_OUTLIER, OUTLIER_FROM_MEDIAN, STALE_AFTER_HOURS
 from cryptopattern_pipelines.market.source import HOUR, hours_between
 
-# A market that was seen within the day before is listed: its hours are waited for.
+# A market that was seen within so long before an hour is listed: a row of the hour is waited for.
 LISTED_FOR = timedelta(hours=24)
 # A market's hourly return may differ by this from the median market's, a fraction, before it has jumped alone: a jump
 # that makes an outlier of it.
@@ -22,10 +22,9 @@ _LANE = ["symbol", "venue", "market"]
 
 
 def missing_hours(rows: pd.DataFrame, start: datetime, end: datetime) -> pd.DataFrame:
-    """Hours of [start, end) that a market has no row of, although it was listed.
+    """Hours of [start, end) that a market has no row of, although it had one within LISTED_FOR before them.
 
-    A market is listed from its first row since `start` - LISTED_FOR on: one that is new lacks nothing before, and one
-    that ended a day ago lacks nothing more.
+    So a market that is new lacks nothing before its first row, and one that has ended is waited for a day and no more.
 
     Args:
         rows: `hour`, `symbol`, `venue`, and `market` where the table has it, from `start` - LISTED_FOR on.
@@ -42,8 +41,11 @@ def missing_hours(rows: pd.DataFrame, start: datetime, end: datetime) -> pd.Data
     names = groups.size().index.to_frame(index=False)
     there = np.zeros((len(names), len(hours)), dtype=bool)
     there[groups.ngroup().to_numpy(), ((rows["hour"] - hours[:1].min()) // HOUR).to_numpy(dtype="int64")] = True
-    missing = np.maximum.accumulate(there, axis=1) & ~there
-    missing[:, : LISTED_FOR // HOUR] = False
+    listed = LISTED_FOR // HOUR
+    places = np.arange(len(hours))
+    last_seen = np.maximum.accumulate(np.where(there, places, -listed - 1), axis=1)
+    missing = ~there & (places - last_seen <= listed)
+    missing[:, :listed] = False
     lacking = missing.any(axis=1)
     found = names[lacking].assign(hour=hours[missing[lacking].argmax(axis=1)], missing=missing[lacking].sum(axis=1))
     return found.reset_index(drop=True)
