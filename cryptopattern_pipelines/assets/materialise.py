@@ -8,6 +8,7 @@ import dagster as dg
 import pandas as pd
 
 from cryptopattern_pipelines.automation.partitions import Window, partitions_of, window_of
+from cryptopattern_pipelines.checks.quality import quality_results, quality_specs, set_aside_result
 from cryptopattern_pipelines.checks.schema import CHECK, schema_check
 from cryptopattern_pipelines.resources.stores import Store
 from cryptopattern_pipelines.storage.rows import InvalidRowsError
@@ -35,7 +36,10 @@ def table_asset(table: TableSchema, group: str, **more: Any) -> dict[str, Any]:
         "partitions_def": partitions_of(table),
         "backfill_policy": dg.BackfillPolicy.single_run(),
         "freshness_policy": _FRESH[table.partition],
-        "check_specs": [schema_check(table, dg.AssetKey(table.name))],
+        "check_specs": [
+            schema_check(table, dg.AssetKey(table.name)),
+            *quality_specs(table, dg.AssetKey(table.name)),
+        ],
         "kinds": {"parquet", "pandas"},
         "metadata": {
             "one row is": table.row,
@@ -59,11 +63,16 @@ def table_asset(table: TableSchema, group: str, **more: Any) -> dict[str, Any]:
 def write(
     context: dg.AssetExecutionContext, store: Store, table: TableSchema, rows: pd.DataFrame, **metadata: Any
 ) -> Events:
-    """Write a whole window's rows, one file a partition, or nothing at all when a row breaks the schema."""
+    """Write a whole window's rows, one file a partition, or nothing at all when a row breaks the schema.
+
+    Of a table from outside, rows that can't be are set aside, and the others written; see `storage/rows.py`.
+    """
     window = window_of(context)
     key = context.asset_key
     try:
+        rows, broken = store.sorted_out(table, rows)
         written = store.table(table).write(rows, window.start, window.end)
+        store.set_aside(table, broken, window)
     except InvalidRowsError as wrong:
         yield dg.AssetCheckResult(
             asset_key=key, check_name=CHECK, passed=False, metadata={"reason": str(wrong), **_window(window)}
@@ -77,9 +86,12 @@ def write(
             **_window(window),
             **_symbols(rows),
             **_preview(rows, written.partitions),
+            **({"set aside": len(broken)} if len(broken) else {}),
             **metadata,
         },
     )
+    yield from set_aside_result(table, key, broken)
+    yield from quality_results(table, key, rows, window, lambda before, columns: store.read(table, before, columns))
 
 
 def counts(rows: int, partitions: int) -> dict[str, Any]:
