@@ -8,22 +8,13 @@ from cryptopattern_pipelines.assets.market import exchange_snapshots, market_can
 from cryptopattern_pipelines.assets.materialise import Events, table_asset, write
 from cryptopattern_pipelines.assets.screenshots import liquidation_readings
 from cryptopattern_pipelines.automation.partitions import window_of
-from cryptopattern_pipelines.market.source import SymbolError
-from cryptopattern_pipelines.market.symbols import parse
+from cryptopattern_pipelines.market.symbols import coin_of
 from cryptopattern_pipelines.resources.analysis import Analysis
 from cryptopattern_pipelines.resources.stores import Store
 from cryptopattern_pipelines.squeeze import analyses, events, paths
 from cryptopattern_pipelines.storage import schemas
 
 GROUP = "squeeze"
-
-
-def _coin_of(name: str) -> str:
-    """The coin that a chart's label means (1000PEPE is PEPE); a label that names none meets no snapshot."""
-    try:
-        return parse(name).coin
-    except SymbolError:
-        return name
 
 
 @dg.asset(
@@ -41,7 +32,7 @@ def squeeze_analyses(context: dg.AssetExecutionContext, store: Store, analysis: 
             window.reaching_back(settings.snapshots_lookback),
             columns=analyses.SNAPSHOT_COLUMNS,
         ),
-        readings.assign(symbol=readings["symbol"].map(_coin_of).astype(schemas.TEXT)),
+        readings.assign(symbol=readings["symbol"].map(coin_of).astype(schemas.TEXT)),
         store.read(schemas.REALISED_LIQUIDATIONS, window.reaching_back(settings.liquidations_lookback)),
         *window,
         settings,
