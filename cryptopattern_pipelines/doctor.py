@@ -64,7 +64,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield postgres
     yield from venues(settings)
     yield _automation(settings)
-    if postgres.state == "well" and _database_is_up(settings):
+    if postgres.state == "well" and database_is_up(settings):
         yield _runs(settings)
     yield _hours(settings, datetime.now(UTC))
 
@@ -161,7 +161,8 @@ def _told(url: str) -> str:
     return f"PostgreSQL {version}, {taken} of {most} connections taken"
 
 
-def _database_is_up(settings: Settings) -> bool:
+def database_is_up(settings: Settings) -> bool:
+    """Whether the database can be asked without starting it."""
     return settings.database_url is not None or (
         settings.postgres_folder.exists() and EmbeddedPostgres(settings.postgres_folder).status().running
     )

@@ -32,12 +32,14 @@ class ServeError(click.ClickException):
     """The service can't be started as it was asked for; the message says why and what to do."""
 
 
-def build_app(settings: Settings) -> FastAPI:
-    """The service of these settings."""
+def build_app(settings: Settings, *, warm_up: bool = False) -> FastAPI:
+    """The service of these settings; `warm_up` starts the processes that read before the first picture comes."""
     services = Services.of(settings)
 
     @asynccontextmanager
     async def running(_app: FastAPI) -> AsyncIterator[None]:
+        if warm_up:
+            services.pictures.warm_up()
         yield
         services.close()
 
@@ -83,7 +85,7 @@ def serve(settings: Settings, host: str, port: int) -> None:
             "`cryptopattern api-key NAME`, and set CRYPTOPATTERN_API_KEYS to what it prints"
         )
     uvicorn.run(
-        build_app(settings),
+        build_app(settings, warm_up=True),
         host=host,
         port=port,
         server_header=False,

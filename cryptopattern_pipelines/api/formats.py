@@ -102,7 +102,7 @@ def rows_model(table: TableSchema, name: str, *, with_symbol: bool = True, **mor
     if with_symbol:
         data["symbol"] = (str, Field(description="the coin's canonical name"))
     data["next"] = (str | None, Field(description="cursor of the next page; null on the last"))
-    data[name] = (list[row], Field(description=table.row))  # type: ignore[valid-type]
+    data[name] = list_of(row, table.row)
     return success_model(f"{name}_answer", create_model(f"{name}_data", **data))
 
 
@@ -116,6 +116,11 @@ def row_model(table: TableSchema, **more: Any) -> type[BaseModel]:
         for column in table.columns
     }
     return create_model(f"{table.name}_row", **fields, **more)
+
+
+def list_of(row: type[BaseModel], told: str = "") -> Any:
+    """How OpenAPI tells of rows within an answer."""
+    return list[row], Field(description=told)  # type: ignore[valid-type]
 
 
 def success_model(name: str, data: Any) -> type[BaseModel]:

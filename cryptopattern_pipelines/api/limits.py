@@ -79,6 +79,11 @@ class BodyLimit:
         if not declared.isdigit() or int(declared) > self.most_bytes:
             await error_answer(413, too_large.detail, closing)(scope, receive, send)
             return
+        kind = dict(scope["headers"]).get(b"content-type", b"").split(b";")[0].strip().lower()
+        if scope["method"] == "POST" and kind != b"multipart/form-data":
+            told = "send the pictures as a form: multipart/form-data, field images"
+            await error_answer(415, told, closing)(scope, receive, send)
+            return
         loop = asyncio.get_running_loop()
         deadline, read, whole = loop.time() + self.seconds, 0, False
 

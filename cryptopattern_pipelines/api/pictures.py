@@ -9,20 +9,14 @@ import os
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePath
 
 from cryptopattern_pipelines.api.errors import ApiError
+from cryptopattern_pipelines.api.verify import Item, Refused, Verified, verify_and_read
 from cryptopattern_pipelines.automation.partitions import FIRST_DAY
 from cryptopattern_pipelines.reading.capture_time import CapturedAt, captured_at, time_in_name
-from cryptopattern_pipelines.reading.ocr import TextEngineError
-from cryptopattern_pipelines.reading.picture import (
-    FileTooLarge,
-    NotAPicture,
-    UnreadablePicture,
-    load_picture,
-)
-from cryptopattern_pipelines.reading.reading import READER_VERSION, Reading, decode, encode, read_picture
+from cryptopattern_pipelines.reading.reading import READER_VERSION, Reading, decode, encode
 from cryptopattern_pipelines.reading.workers import Crew, Failure
 from cryptopattern_pipelines.resources.settings import Settings
 from cryptopattern_pipelines.storage.parquet import TableStore
@@ -42,23 +36,6 @@ class Upload:
 
 
 @dataclass(frozen=True)
-class Verified:
-    """A picture that decodes: its format, and the time that its EXIF data tells; its reading, where it was read now."""
-
-    format: str
-    exif_time: datetime | None
-    reading: Reading | None
-
-
-@dataclass(frozen=True)
-class Refused:
-    """A file that is no readable picture: the status to answer with, and why."""
-
-    status: int
-    reason: str
-
-
-@dataclass(frozen=True)
 class ReadPicture:
     """A picture that was read: where it is kept within the landing folder, and when it was taken."""
 
@@ -72,32 +49,6 @@ class ReadPicture:
     kept: bool
 
 
-@dataclass(frozen=True)
-class _Item:
-    data: bytes
-    file: str
-    max_bytes: int
-    zone: tzinfo
-    read: bool
-
-
-def verify_and_read(item: _Item) -> Verified | Refused:
-    """Decode a picture, and read it unless it was read before; runs in a process that a broken file may crash."""
-    try:
-        picture = load_picture(item.data, item.max_bytes, zone=item.zone)
-    except FileTooLarge as error:
-        return Refused(413, str(error))
-    except NotAPicture as error:
-        return Refused(415, str(error))
-    except UnreadablePicture as error:
-        return Refused(422, str(error))
-    try:
-        reading = read_picture(item.data, item.file, max_bytes=item.max_bytes) if item.read else None
-    except TextEngineError as error:
-        return Refused(503, f"pictures can't be read here: {error}")
-    return Verified(picture.format, picture.exif_time, reading)
-
-
 class Pictures:
     """Reads pictures that are sent, each content once for each version of the reader, and keeps them.
 
@@ -108,9 +59,13 @@ class Pictures:
         self._settings = settings
         self._store = TableStore(settings.store_root)
         self._cache = ReadingCache(self._store.root, READER_VERSION)
-        self._crew: Crew[_Item, Verified | Refused] = Crew(
+        self._crew: Crew[Item, Verified | Refused] = Crew(
             verify_and_read, processes or os.cpu_count() or 1, _LONGEST_SECONDS
         )
+
+    def warm_up(self) -> None:
+        """Start the processes now, so that the first caller doesn't wait for them."""
+        self._crew.warm_up()
 
     def close(self) -> None:
         """End the reading processes."""
@@ -144,7 +99,7 @@ class Pictures:
     def _read_one(self, coin: str, number: int, upload: Upload) -> ReadPicture:
         sha256 = hashlib.sha256(upload.data).hexdigest()
         known = self.reading(sha256)
-        item = _Item(
+        item = Item(
             upload.data, sha256, self._settings.max_content_length, self._settings.screenshot_timezone, known is None
         )
         found = self._crew(item)

@@ -92,14 +92,15 @@ class Crew(Generic[Item, Result]):
 
     def __init__(self, function: Callable[[Item], Result], processes: int, seconds: float) -> None:
         self._function, self._seconds = function, seconds
-        self._free: queue.SimpleQueue[_Worker[Item, Result]] = queue.SimpleQueue()
+        # None stands for a process that is yet to be started; those that are there are taken first.
+        self._free: queue.LifoQueue[_Worker[Item, Result] | None] = queue.LifoQueue()
         self._processes = processes
         for _ in range(processes):
-            self._free.put(_start(function))
+            self._free.put(None)
 
     def __call__(self, item: Item) -> Result | Failure:
         """`function` of an item, computed in a process; a crash or a hang is a Failure."""
-        worker = self._free.get()
+        worker = self._free.get() or _start(self._function)
         try:
             _hand_out(worker, iter([0]), [item], self._seconds)
             while True:
@@ -114,10 +115,17 @@ class Crew(Generic[Item, Result]):
                 worker = _start(self._function)
             self._free.put(worker)
 
+    def warm_up(self) -> None:
+        """Start all processes now instead of on need."""
+        taken = [self._free.get() for _ in range(self._processes)]
+        for worker in taken:
+            self._free.put(worker or _start(self._function))
+
     def close(self) -> None:
         """End the processes; waits for those that are at work."""
         for _ in range(self._processes):
-            _stop(self._free.get())
+            if (worker := self._free.get()) is not None:
+                _stop(worker)
 
 
 def _what_came(worker: "_Worker[Item, Result]", answered: bool, seconds: float) -> tuple[()] | tuple[Result | Failure]:

@@ -1,4 +1,4 @@
-"""A service over three days of the sample, on a real server."""
+"""A service over a day of the sample, on a real server."""
 
 import hashlib
 import shutil
@@ -16,7 +16,7 @@ from cryptopattern_pipelines.automation.partitions import Window
 from cryptopattern_pipelines.resources.settings import Settings
 from cryptopattern_tests.integration.installation import SAMPLES, Installation
 
-WINDOW = Window(datetime(2025, 1, 27, tzinfo=UTC), datetime(2025, 1, 30, tzinfo=UTC))
+WINDOW = Window(datetime(2025, 1, 29, tzinfo=UTC), datetime(2025, 1, 30, tzinfo=UTC))
 PICTURES = sorted((SAMPLES / "landing").rglob("kingfisher_*"))
 # Without keys the service answers to this machine's own names alone.
 ADDRESS = "http://127.0.0.1:5000"
@@ -40,7 +40,7 @@ class Service:
 
 @pytest.fixture(scope="session")
 def installation(tmp_path_factory: pytest.TempPathFactory, fresh_database: Callable[[], str]) -> Installation:
-    """Three days of the sample, filled, with a landing folder of its own."""
+    """A day of the sample, filled, with a landing folder of its own."""
     folder = tmp_path_factory.mktemp("installation")
     landing = folder / "landing"
     shutil.copytree(SAMPLES / "landing", landing)

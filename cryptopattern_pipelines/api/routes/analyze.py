@@ -207,27 +207,26 @@ class _Copies:
 
 
 def _analysis_model() -> type[BaseModel]:
-    analysis = formats.row_model(
+    analysis: Any = formats.row_model(
         SQUEEZE_ANALYSES,
         provisional=(bool, Field(description="whether the hour of the pictures has no market data of its own yet")),
     )
-    historical = create_model(
-        "historical",
-        squeeze_events=(list[formats.row_model(SQUEEZE_EVENTS)], ...),  # type: ignore[misc]
-    )
-    data = create_model(
-        "analysis_data",
-        symbol=(str, ...),
-        readings=(list[SentReading], ...),
-        squeeze_analysis=(analysis | None, Field(description="null without any market data of the symbol; see notes")),
-        win_rates=(list[formats.row_model(WIN_RATES)], Field(description="of the newest day")),  # type: ignore[misc]
-        notes=(list[str], Field(description="what a person should know of the analysis")),
-        historical=(historical | None, None),
-    )
+    historical: Any = create_model("historical", squeeze_events=formats.list_of(formats.row_model(SQUEEZE_EVENTS)))
+    data: dict[str, Any] = {
+        "symbol": (str, ...),
+        "readings": (list[SentReading], ...),
+        "squeeze_analysis": (
+            analysis | None,
+            Field(description="null without any market data of the symbol; see notes"),
+        ),
+        "win_rates": formats.list_of(formats.row_model(WIN_RATES), "of the newest day"),
+        "notes": (list[str], Field(description="what a person should know of the analysis")),
+        "historical": (historical | None, None),
+    }
     return create_model(
         "analysis_answer",
         success=(Literal[True], True),
-        data=(data, ...),
+        data=(create_model("analysis_data", **data), ...),
         processing_time=(float, Field(description="seconds")),
         timestamp=(datetime, ...),
     )
