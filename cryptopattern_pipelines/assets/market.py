@@ -4,13 +4,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import dagster as dg
+import pandas as pd
 
 from cryptopattern_pipelines.assets.materialise import Events, table_asset, write
+from cryptopattern_pipelines.automation.again import ASK_AGAIN
 from cryptopattern_pipelines.automation.jobs import PROCESS_TAG
 from cryptopattern_pipelines.automation.partitions import window_of
 from cryptopattern_pipelines.market import snapshots
 from cryptopattern_pipelines.market.live import NoVenueError
-from cryptopattern_pipelines.market.source import MarketSource
+from cryptopattern_pipelines.market.source import MarketSource, with_earlier
+from cryptopattern_pipelines.market.symbols import coins
 from cryptopattern_pipelines.resources.market import Market
 from cryptopattern_pipelines.resources.stores import Store
 from cryptopattern_pipelines.storage import schemas
@@ -35,11 +38,23 @@ def _patience(context: dg.AssetExecutionContext) -> Iterator[None]:
         raise dg.RetryRequested(max_retries=_RETRIES, seconds_to_wait=wait) from error
 
 
-def _tell_problems(context: dg.AssetExecutionContext, source: MarketSource) -> dict[str, int]:
-    """Log what a source could not bring while it brought the rest; how many such problems there were."""
+def _written(
+    context: dg.AssetExecutionContext,
+    store: Store,
+    table: schemas.TableSchema,
+    rows: pd.DataFrame,
+    *,
+    source: MarketSource,
+    symbols: list[str],
+) -> Events:
+    """Log what a source could not bring, and write what it did, with what it had brought before and lacks now."""
     for problem in source.problems:
         context.log.warning(str(problem))
-    return {"problems": len(source.problems)}
+    if source.problems:
+        earlier = store.read(table, window_of(context))
+        rows = with_earlier(rows, earlier, source.problems, table.key, coins(symbols))
+    passing = sum(problem.passing for problem in source.problems)
+    yield from write(context, store, table, rows, **{"problems": len(source.problems), ASK_AGAIN: passing})
 
 
 @dg.asset(**table_asset(schemas.MARKET_CANDLES, GROUP))
@@ -48,7 +63,7 @@ def market_candles(context: dg.AssetExecutionContext, store: Store, market: Mark
     source = market.open()
     with _patience(context):
         rows = source.candles(market.symbols, *window_of(context))
-    yield from write(context, store, schemas.MARKET_CANDLES, rows, **_tell_problems(context, source))
+    yield from _written(context, store, schemas.MARKET_CANDLES, rows, source=source, symbols=market.symbols)
 
 
 @dg.asset(**table_asset(schemas.DERIVATIVES_METRICS, GROUP))
@@ -57,7 +72,7 @@ def derivatives_metrics(context: dg.AssetExecutionContext, store: Store, market:
     source = market.open()
     with _patience(context):
         rows = source.derivatives_metrics(market.symbols, *window_of(context))
-    yield from write(context, store, schemas.DERIVATIVES_METRICS, rows, **_tell_problems(context, source))
+    yield from _written(context, store, schemas.DERIVATIVES_METRICS, rows, source=source, symbols=market.symbols)
 
 
 @dg.asset(**table_asset(schemas.REALISED_LIQUIDATIONS, GROUP))
@@ -65,7 +80,7 @@ def realised_liquidations(context: dg.AssetExecutionContext, store: Store, marke
     """Longs and shorts that venues closed by force, where a venue publishes them."""
     source = market.open()
     rows = source.realised_liquidations(market.symbols, *window_of(context))
-    yield from write(context, store, schemas.REALISED_LIQUIDATIONS, rows, **_tell_problems(context, source))
+    yield from _written(context, store, schemas.REALISED_LIQUIDATIONS, rows, source=source, symbols=market.symbols)
 
 
 @dg.asset(
