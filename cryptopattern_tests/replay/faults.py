@@ -67,9 +67,10 @@ retyped = _of_rows(lambda rows: [_retyped(row) for row in rows])
 
 
 def _renamed(value: Any) -> Any:
+    """Objects with other names; lists, which have none, with fields gone."""
     if isinstance(value, dict):
         return {f"{name}New": _renamed(each) for name, each in value.items()}
-    return value[:-2] if isinstance(value, list) and len(value) > 2 and not isinstance(value[0], dict) else value
+    return value[:2] if isinstance(value, list) and len(value) > 2 and not isinstance(value[0], dict) else value
 
 
 renamed = _of_rows(lambda rows: [_renamed(row) for row in rows])
