@@ -18,6 +18,7 @@ from cryptopattern_pipelines.reading.ocr import Engine
 _SEPARATE = 9  # height of digits in pixels from which they stand apart
 _SMALL_PRINT = 9  # height of digits in pixels under which one reading isn't to be trusted
 
+_LOW_TAG = 1.2  # height of a tag in labels' heights: lower ones are cut
 NUMBER_CHARACTERS = "0123456789.,KMBT$"
 
 _POWERS = {"": 0, "K": 3, "M": 6, "B": 9, "T": 12}
@@ -294,8 +295,13 @@ def tick_labels(
             several.append(line.text)
     for several, (box, filled) in zip(texts, boxes, strict=True):
         if filled:
-            inner = [box.of(picture, -margin) for margin in (2, 3)] + [enlarged(_label_crop(picture, box, True), 0.2)]
-            several += [line.text for line in engine.lines(inner, whitelist=NUMBER_CHARACTERS)]
+            if box.height < _LOW_TAG * height:
+                # It has lost a part of its rim to a label under it; the least channel shows white on red alone.
+                more = [box.of(picture, margin).min(axis=2) for margin in (0, 1, 2)]
+            else:
+                more = [box.of(picture, -margin) for margin in (2, 3)]
+                more += [enlarged(_label_crop(picture, box, True), 0.2)]
+            several += [line.text for line in engine.lines(more, whitelist=NUMBER_CHARACTERS)]
         else:
             glyphs = _glyphs(box.of(picture, 2))
             several[:] = [text for text in several if _most_parts(text) >= glyphs]

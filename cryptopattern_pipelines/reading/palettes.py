@@ -100,7 +100,8 @@ class Palette:
         square = (self._points**2).sum(axis=1)[None, :] - 2 * colours @ self._points.T
         nearest = square.argmin(axis=1)
         off = square[np.arange(len(new)), nearest] + (colours**2).sum(axis=1)
-        self._nearby[new] = np.where(off > _FOREIGN**2, OFF, nearest)
+        vivid = np.ptp(colours, axis=1) > np.ptp(self._points, axis=1).max() + _FAR  # candles
+        self._nearby[new] = np.where((off > _FOREIGN**2) | vivid, OFF, nearest)
         self._strict[new] = np.where(off > _FAR**2, OFF, nearest)
 
 

@@ -48,7 +48,7 @@ from cryptopattern_pipelines.reading.top_bar import read_top_bar
 from cryptopattern_pipelines.reading.workers import attempt, map_isolated
 
 # Raised whenever the same picture may read differently: readings are kept by the picture's hash and this.
-READER_VERSION = "3"
+READER_VERSION = "4"
 
 _MOST_PIXELS = 4_000_000  # larger pictures are read at a smaller scale
 _SMALL = 800_000  # pixels: pictures re-sent so small that their title may need enlarging further
