@@ -12,22 +12,13 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from cryptopattern_pipelines.reading.axes import (
-    NUMBER_CHARACTERS,
-    Axis,
-    Box,
-    Number,
-    TickLabel,
-    channel_max,
-    fit_axis,
-    numbers_of,
-    tick_labels,
-    writes_decimal_comma,
-)
-from cryptopattern_pipelines.reading.bars import runs_of
+from cryptopattern_pipelines.reading.axes import Axis, fit_axis
 from cryptopattern_pipelines.reading.colour_bar import ColourBar, find_colour_bar
 from cryptopattern_pipelines.reading.ocr import Engine, Word
 from cryptopattern_pipelines.reading.palettes import OFF, STEPS, Palette, best_palette
+from cryptopattern_pipelines.reading.pixels import Box, channel_max, runs_of, without_gaps
+from cryptopattern_pipelines.reading.printed_numbers import NUMBER_CHARACTERS, Number, numbers_of, writes_decimal_comma
+from cryptopattern_pipelines.reading.tick_labels import TickLabel, tick_labels
 
 
 @dataclass(frozen=True)
@@ -185,7 +176,7 @@ def _plot_rows(picture: np.ndarray, box: Box, palette: Palette) -> tuple[int, in
     page = np.median(beside, axis=0) if len(beside) else None
     if page is not None and not _is_ground(page, palette):
         own &= np.abs(part - page.astype(np.float32)).max(axis=2) >= np.abs(page - palette.ground).max() / 2
-    on = _closed(own.mean(axis=1) >= 0.25, max(3, round(0.015 * len(picture))))
+    on = without_gaps(own.mean(axis=1) >= 0.25, max(3, round(0.015 * len(picture))))
     on[box.top : box.bottom] = True
     above = np.flatnonzero(~on[: box.top])
     below = np.flatnonzero(~on[box.bottom :])
@@ -233,13 +224,6 @@ def _is_ground(colour: np.ndarray, palette: Palette) -> bool:
     return bool(np.abs(colour - palette.ground).max() < 6)
 
 
-def _closed(mask: np.ndarray, gap: int) -> np.ndarray:
-    """A mask of rows with its gaps of up to that many rows filled."""
-    gap += gap % 2  # a kernel of an even size would shift the mask
-    column = np.pad(mask.astype(np.uint8), gap, mode="edge")[:, None]
-    return cv2.morphologyEx(column, cv2.MORPH_CLOSE, np.ones((gap + 1, 1), np.uint8))[gap:-gap, 0] > 0
-
-
 def _row_strength(picture: np.ndarray, plot: Plot) -> np.ndarray:
     """How strong the band is that stands at the right edge in each row of the plot, as a place on the palette, 0 to 1.
 
@@ -277,12 +261,12 @@ def _popup(picture: np.ndarray, box: Box) -> Box | None:
     covered = (np.abs(inside - outside).max(axis=1) <= 6) & (np.abs(outside - page).max(axis=1) > 6)
     if np.abs(np.median(inside, axis=0) - page).max() > 20:  # the page's colour is none of the plot's
         covered |= (np.abs(inside - page).max(axis=1) <= 6) & (np.abs(outside - page).max(axis=1) <= 6)
-    run = max(runs_of(_closed(covered, max(2, box.height // 50))), key=lambda run: run[1] - run[0], default=(0, 0))
+    run = max(runs_of(covered, max(2, box.height // 50)), key=lambda run: run[1] - run[0], default=(0, 0))
     if run[1] - run[0] < max(12, box.height // 40):
         return None
     fill = np.median(inside[run[0] : run[1]], axis=0)
     same = (np.abs(rows[run[0] : run[1], : box.right] - fill).max(axis=2) <= 8).mean(axis=0) > 0.35
-    other = np.flatnonzero(~_closed(same[box.left :], max(2, box.width // 30)))
+    other = np.flatnonzero(~without_gaps(same[box.left :], max(2, box.width // 30)))
     left = box.left + (int(other[-1]) + 1 if other.size else 0)
     if box.right - left < 8 or left - box.left < 0.3 * box.width:
         return None

@@ -11,22 +11,13 @@ from itertools import pairwise
 import cv2
 import numpy as np
 
-from cryptopattern_pipelines.reading.axes import (
-    Axis,
-    Box,
-    CategoryAxis,
-    TickLabel,
-    bottom_labels,
-    category_axis,
-    channel_max,
-    fit_axis,
-    numbers_of,
-    tick_labels,
-    writes_decimal_comma,
-)
+from cryptopattern_pipelines.reading.axes import Axis, CategoryAxis, category_axis, fit_axis
 from cryptopattern_pipelines.reading.classify import VENUES
-from cryptopattern_pipelines.reading.cumulative import LineEnds, line_ends, of_hue, saturation
+from cryptopattern_pipelines.reading.cumulative import LineEnds, line_ends, of_hue
 from cryptopattern_pipelines.reading.ocr import Engine, Word
+from cryptopattern_pipelines.reading.pixels import Box, channel_max, saturation
+from cryptopattern_pipelines.reading.printed_numbers import numbers_of, writes_decimal_comma
+from cryptopattern_pipelines.reading.tick_labels import TickLabel, bottom_labels, tick_labels
 from cryptopattern_pipelines.reading.tilted import tilted_labels
 
 _COLOURED = 50  # least difference of a bar's or line's channels; areas under the lines are paler
