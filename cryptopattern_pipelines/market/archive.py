@@ -2,7 +2,14 @@
 
 https://github.com/binance/binance-public-data describes it. USD-M klines, funding and liquidations come with a
 header line in newer files and without in older ones, spot klines without; times are milliseconds, in spot files
-microseconds from 2025-01-01 on.
+microseconds from 2025-01-01 on. Known faults, by the issues of that repository, and what is done:
+
+- Rows that stand twice (203, 259, 484): the last of a time counts, a liquidation's line once.
+- Prices of 0, open interest of 0: what failed, not what was; left out (`hourly.py`).
+- `metrics` bear the end of their five minutes in files of days before 2026-06-25, the start since (491).
+- Spot months that differ from their days and from REST on 2020-12-21 and 2021-09-29 (475): the days count.
+- Months that are missing or not over (292, 321, 362): their days stand in.
+- Hours that are missing (169, 262, 335): no row; `CRYPTOPATTERN_MARKET_SOURCE=archive+live` fills what REST still has.
 """
 
 import io
@@ -91,6 +98,13 @@ _KLINES_COLUMNS = {
 }
 
 _HOUR = 3_600_000_000
+
+# Days on which spot months are wrong and their days right.
+# https://github.com/binance/binance-public-data/issues/475
+_WRONG_IN_SPOT_MONTHS = ("2020-12-21", "2021-09-29")
+
+# Tasks are handed over in bundles: one for each file costs as much as reading it.
+_LARGEST_BUNDLE = 64
 
 # Of the largest kind, a day of five-minute metrics, these are some 50 MB.
 _FILES_AT_ONCE = 2000
@@ -188,7 +202,7 @@ class ArchiveSource:
         def rows(instrument: Instrument, texts: _Texts) -> pd.DataFrame:
             return hourly.metrics_rows(
                 _settled(self._table(texts["funding"], FUNDING)),
-                _snapshots(self._table(texts["metrics"], METRICS)),
+                self._snapshots(texts["metrics"]),
                 hours,
                 instrument,
                 VENUE,
@@ -263,14 +277,21 @@ class ArchiveSource:
     ) -> dict[Instrument, _Texts]:
         """Each instrument's files by kind, in time's order; of a place the first file, or else all of the others."""
         places = [(each, kind, place) for each, kinds in wanted.items() for kind in kinds for place in kinds[kind]]
-        best = list(pool.map(self._text, (place[0] for _, _, place in places)))
+        best = self._texts(pool, [place[0] for _, _, place in places])
         spare = [path for (_, _, place), text in zip(places, best, strict=True) if text is None for path in place[1:]]
-        others = dict(zip(spare, pool.map(self._text, spare), strict=True))
+        others = dict(zip(spare, self._texts(pool, spare), strict=True))
         texts: dict[Instrument, _Texts] = {each: {kind: [] for kind in kinds} for each, kinds in wanted.items()}
         for (each, kind, place), text in zip(places, best, strict=True):
             stand_in = (others[path] for path in place[1:]) if text is None else (text,)
             texts[each][kind] += [found for found in stand_in if found is not None]
         return texts
+
+    def _texts(self, pool: ThreadPoolExecutor, paths: list[str]) -> list[_Text | None]:
+        size = min(_LARGEST_BUNDLE, max(1, len(paths) // (4 * self.threads)))
+        bundles = (paths[begin : begin + size] for begin in range(0, len(paths), size))
+        return [
+            text for some in pool.map(lambda bundle: [self._text(path) for path in bundle], bundles) for text in some
+        ]
 
     def _text(self, path: str) -> _Text | None:
         content = self.files.read(path)
@@ -281,6 +302,15 @@ class ArchiveSource:
                 return _Text(path, archive.read(archive.namelist()[0]))
         except (zipfile.BadZipFile, IndexError, NotImplementedError) as error:
             raise ArchiveError(f"{self.files.place(path)} is no zip of one file ({error}): fetch it again") from error
+
+    def _snapshots(self, texts: list[_Text]) -> pd.DataFrame:
+        """The snapshots of these days; a label says by its file's day whether it is its five minutes' end or start."""
+        first = hourly.BINANCE_LABELS_START_FROM.date().isoformat()
+        before = [text for text in texts if _day_of(text) < first]
+        since = [text for text in texts if _day_of(text) >= first]
+        found = [(self._table(some, METRICS), late) for some, late in ((before, False), (since, True)) if some]
+        frames = [_snapshots(table, hourly.PERIOD if late else timedelta(0)) for table, late in found]
+        return pd.concat(frames, ignore_index=True) if frames else _snapshots(self._table([], METRICS), timedelta(0))
 
     def _table(self, texts: list[_Text], columns: Fields) -> pd.DataFrame:
         """The rows of these files, parsed in one go."""
@@ -335,16 +365,19 @@ def _months(days: list[str]) -> list[str]:
 
 
 def _klines(instrument: Instrument, days: list[str]) -> list[list[str]]:
-    """For each month its file, and then the files of the wanted days that stand in for it."""
+    """For each month its file, then the files of the wanted days that stand in for it; and days that are right."""
     folder, name = _FOLDERS[instrument.market], instrument.name
 
     def path(span: str, when: str) -> str:
         return f"{folder}/{span}/klines/{name}/1h/{name}-1h-{when}.zip"
 
-    return [
+    months = [
         [path("monthly", month), *(path("daily", day) for day in days if day.startswith(month))]
         for month in _months(days)
     ]
+    # Of two candles of one hour the last counts.
+    better = [[path("daily", day)] for day in _WRONG_IN_SPOT_MONTHS if day in days and instrument.market == "spot"]
+    return months + better
 
 
 def _daily(kind: str, instrument: Instrument, day: str) -> str:
@@ -387,11 +420,11 @@ def _settled(funding: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _snapshots(metrics: pd.DataFrame) -> pd.DataFrame:
+def _snapshots(metrics: pd.DataFrame, after_label: timedelta) -> pd.DataFrame:
     """Which ratio is which: `count_` counts accounts, `sum_` positions, `toptrader` the top 20 % by margin."""
     return pd.DataFrame(
         {
-            "time": hourly.snapshot_times(metrics["create_time"].astype("datetime64[us]").dt.tz_localize("UTC")),
+            "time": metrics["create_time"].astype("datetime64[us]").dt.tz_localize("UTC") + after_label,
             "open_interest_base": metrics["sum_open_interest"],
             "open_interest_usd": metrics["sum_open_interest_value"],
             "long_short_account_ratio": metrics["count_long_short_ratio"],
@@ -402,9 +435,14 @@ def _snapshots(metrics: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def _day_of(text: _Text) -> str:
+    """The day of a daily file."""
+    return text.path.removesuffix(".zip")[-10:]
+
+
 def _covered(texts: list[_Text], hours: pd.DatetimeIndex) -> pd.DatetimeIndex:
     """The hours of the days whose files are there."""
-    days = [text.path.removesuffix(".zip")[-10:] for text in texts]
+    days = [_day_of(text) for text in texts]
     return hours[hours.floor("D").isin(pd.DatetimeIndex(days, tz="UTC"))]
 
 

@@ -68,10 +68,11 @@ class Settings(BaseSettings):
         validation_alias=_named(DATABASE_VARIABLE),
         description="libpq URL of a Postgres server; the embedded one is started when not set, or set to `embedded`",
     )
-    market_source: Literal["live", "archive"] = Field(
+    market_source: Literal["live", "archive", "archive+live"] = Field(
         default="live",
         validation_alias=_named("CRYPTOPATTERN_MARKET_SOURCE"),
-        description="where market data is from: the venues' REST interfaces or Binance's public archive",
+        description="where market data is from: the venues' REST interfaces, Binance's public archive, or the archive "
+        "and, for what it lacks, REST",
     )
     archive: str = Field(
         default="https://data.binance.vision",

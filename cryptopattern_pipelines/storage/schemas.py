@@ -158,6 +158,22 @@ class TableSchema:
         }
         return pd.DataFrame(columns).reset_index(drop=True)
 
+    def filled_up(self, rows: pd.DataFrame, others: pd.DataFrame) -> pd.DataFrame:
+        """One row a key: cell by cell what `rows` tell, and what `others` tell where those are silent.
+
+        Both have this table's columns and no key twice; so has the result, sorted by the key.
+        """
+        if others.empty:
+            return rows
+        key = list(self.key)
+        both = pd.concat([rows, others], ignore_index=True) if len(rows) else others
+        shared = both.duplicated(key, keep=False)
+        if shared.any():
+            # `first` is each column's first value that is there.
+            one = both[shared].groupby(key, as_index=False, sort=False).first()
+            both = pd.concat([both[~shared], one[self.names]], ignore_index=True)
+        return self.conform(both.sort_values(key))
+
 
 def _hour() -> Column:
     return Column("hour", TIME, "start of the hour that the row belongs to, UTC")
