@@ -216,12 +216,18 @@ def demo(again: bool) -> None:
 @main.command()
 def up() -> None:
     """Open the Dagster UI, with schedules and sensors, in the background."""
+    import dagster as dg
+
     from cryptopattern_pipelines import local
     from cryptopattern_pipelines.resources.database import database_url, hide_password
 
     settings = load_settings()
     local.prepare_home(settings)
     database_url(settings)
+    with dg.DagsterInstance.get() as instance:
+        orphans = local.end_orphaned_runs(settings, instance)
+    if orphans:
+        _PEOPLE.print(f"{orphans} runs had been cut off; the daemon tries them again")
     with _PEOPLE.status("starting the UI and the daemon …"):
         started = local.start_ui(settings)
     click.echo(f"{'up' if started else 'was up already'}: {local.address(settings)}")
@@ -241,6 +247,33 @@ def down() -> None:
     if settings.database_url is None and settings.postgres_folder.exists():
         EmbeddedPostgres(settings.postgres_folder).stop()
     click.echo("stopped" if stopped else "the UI was not up; Postgres is stopped")
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a finding, a line each.")
+def doctor(as_json: bool) -> None:
+    """Look at everything that an installation needs, and print the line that mends what is wrong.
+
+    Exit code 1 when something is wrong, 0 when all is well or a warning at most. Nothing is started or changed.
+
+    \b
+    cryptopattern doctor
+    cryptopattern doctor --json | jq 'select(.state != "well")'
+    """
+    import json
+
+    from cryptopattern_pipelines.doctor import examine
+    from cryptopattern_pipelines.reporting import print_finding
+
+    settings, console, wrong = load_settings(), Console(), False
+    for finding in examine(settings):
+        wrong |= finding.state == "wrong"
+        if as_json:
+            click.echo(json.dumps(finding.as_dict()))
+        else:
+            print_finding(console, finding)
+    if wrong:
+        raise click.exceptions.Exit(1)
 
 
 @main.command()

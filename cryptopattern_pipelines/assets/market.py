@@ -8,7 +8,7 @@ import dagster as dg
 from cryptopattern_pipelines.assets.materialise import Events, table_asset, write
 from cryptopattern_pipelines.automation.jobs import PROCESS_TAG
 from cryptopattern_pipelines.automation.partitions import window_of
-from cryptopattern_pipelines.market import snapshots
+from cryptopattern_pipelines.market import contradictions, snapshots
 from cryptopattern_pipelines.market.live import NoVenueError
 from cryptopattern_pipelines.market.source import MarketSource
 from cryptopattern_pipelines.resources.market import Market
@@ -71,17 +71,44 @@ def realised_liquidations(context: dg.AssetExecutionContext, store: Store, marke
     yield from write(context, store, schemas.REALISED_LIQUIDATIONS, rows, **_tell_problems(context, source))
 
 
-@dg.asset(
-    **table_asset(schemas.EXCHANGE_SNAPSHOTS, GROUP, deps=[market_candles, derivatives_metrics, realised_liquidations])
-)
+_FROM_OUTSIDE = [market_candles, derivatives_metrics, realised_liquidations]
+
+
+@dg.asset(**table_asset(schemas.QUARANTINED_MARKET_ROWS, GROUP, deps=_FROM_OUTSIDE))
+def quarantined_market_rows(context: dg.AssetExecutionContext, store: Store) -> Events:
+    """Rows that a source told and that can't be, each with the reason; the three tables before are without them."""
+    rows = store.rows_set_aside(window_of(context))
+    counts = rows["table_name"].value_counts().to_dict()
+    yield from write(context, store, schemas.QUARANTINED_MARKET_ROWS, rows, tables=counts)
+
+
+@dg.asset(**table_asset(schemas.EXCHANGE_SNAPSHOTS, GROUP, deps=_FROM_OUTSIDE))
 def exchange_snapshots(context: dg.AssetExecutionContext, store: Store) -> Events:
     """Each symbol over all its venues as it stood at the end of the hour, from closed candles alone."""
     window = window_of(context)
-    known = window.reaching_back(snapshots.LOOKBACK)
     rows = snapshots.exchange_snapshots(
+        store.read(schemas.MARKET_CANDLES, window.reaching_back(snapshots.CANDLES_LOOKBACK), snapshots.CANDLE_COLUMNS),
+        store.read(schemas.DERIVATIVES_METRICS, window.reaching_back(snapshots.LOOKBACK), snapshots.METRIC_COLUMNS),
+        store.read(
+            schemas.REALISED_LIQUIDATIONS,
+            window.reaching_back(snapshots.LIQUIDATIONS_LOOKBACK),
+            snapshots.LIQUIDATION_COLUMNS,
+        ),
+        *window,
+    )
+    yield from write(context, store, schemas.EXCHANGE_SNAPSHOTS, rows)
+
+
+@dg.asset(**table_asset(schemas.MARKET_CONTRADICTIONS, GROUP, deps=_FROM_OUTSIDE))
+def market_contradictions(context: dg.AssetExecutionContext, store: Store) -> Events:
+    """Figures of one symbol and hour that can't both be right, beside each other."""
+    window = window_of(context)
+    known = window.reaching_back(contradictions.LOOKBACK)
+    rows = contradictions.market_contradictions(
         store.read(schemas.MARKET_CANDLES, known),
         store.read(schemas.DERIVATIVES_METRICS, known),
         store.read(schemas.REALISED_LIQUIDATIONS, known),
         *window,
     )
-    yield from write(context, store, schemas.EXCHANGE_SNAPSHOTS, rows)
+    kinds = rows["what"].value_counts().to_dict()
+    yield from write(context, store, schemas.MARKET_CONTRADICTIONS, rows, kinds=kinds)
