@@ -28,9 +28,16 @@ import pyarrow.csv
 
 from cryptopattern_pipelines.market import hourly
 from cryptopattern_pipelines.market.answers import as_times
-from cryptopattern_pipelines.market.archive_files import ArchiveError, Files, FolderFiles, MirrorFiles
-from cryptopattern_pipelines.market.source import Problem, hours_between
-from cryptopattern_pipelines.market.symbols import MARKETS, Instrument, binance_instruments
+from cryptopattern_pipelines.market.archive_files import ArchiveError, Files, FolderFiles, MirrorFiles, NoListingError
+from cryptopattern_pipelines.market.listings import Listing, instruments_of
+from cryptopattern_pipelines.market.source import Problem, SymbolError, hours_between
+from cryptopattern_pipelines.market.symbols import (
+    MARKETS,
+    Instrument,
+    Market,
+    binance_instrument,
+    binance_instruments,
+)
 from cryptopattern_pipelines.storage.schemas import (
     DERIVATIVES_METRICS,
     MARKET_CANDLES,
@@ -98,6 +105,8 @@ _KLINES_COLUMNS = {
 }
 
 _HOUR = 3_600_000_000
+
+_SPANS = ("monthly", "daily")
 
 # Days on which spot months are wrong and their days right.
 # https://github.com/binance/binance-public-data/issues/475
@@ -236,6 +245,60 @@ class ArchiveSource:
             rows,
         )
 
+    def listing(self, end: datetime) -> Listing:
+        """What the archive has hourly candles of, whatever days are asked for.
+
+        Each instrument since its first candle and until its last; those whose candles end within a day of their
+        market's newest trade on. A mirror that doesn't list its files is told in `problems`, and speaks of no day.
+
+        Raises:
+            ArchiveError: the archive can't be listed now, or a file is broken.
+        """
+        told = []
+        with ThreadPoolExecutor(self.threads) as pool:
+            for market in MARKETS:
+                folder = _FOLDERS[market]
+                try:
+                    found = {each for span in _SPANS for each in self.files.names(f"{folder}/{span}/klines")}
+                except NoListingError as error:
+                    self.problems.append(Problem(VENUE, market, "", str(error)))
+                    continue
+                instruments = [it for it in (_instrument(name, market) for name in sorted(found)) if it is not None]
+                for instrument, span in zip(instruments, pool.map(self._span, instruments), strict=True):
+                    if span is not None:
+                        told.append((market, instrument.name, *span))
+        newest = {market: max(until for m, _, _, until in told if m == market) for market in {m for m, *_ in told}}
+        last = max((until for _, _, _, until in told), default=pd.Timestamp(0, tz="UTC")).floor("D")
+        return Listing(
+            instruments_of(
+                (VENUE, market, name, since, None if until >= newest[market] - timedelta(days=1) else until)
+                for market, name, since, until in told
+            ),
+            start=min((since for _, _, since, _ in told), default=last).floor("D").to_pydatetime(),
+            end=last.to_pydatetime(),
+            asked=last.to_pydatetime(),
+            markets=frozenset(f"{VENUE}:{market}" for market in newest),
+        )
+
+    def _span(self, instrument: Instrument) -> tuple[pd.Timestamp, pd.Timestamp] | None:
+        """When an instrument's first candle begins and its last one ends; None without a candle."""
+        paths: list[tuple[str, str]] = []
+        for span in _SPANS:
+            folder = f"{_FOLDERS[instrument.market]}/{span}/klines/{instrument.name}/1h"
+            prefix = f"{instrument.name}-1h-"
+            names = [name for name in self.files.names(folder) if name.startswith(prefix) and name.endswith(".zip")]
+            paths += [(name.removeprefix(prefix).removesuffix(".zip"), f"{folder}/{name}") for name in names]
+        if not paths:
+            return None
+        # A month sorts before its days: the first by its beginning, the last by its last day.
+        first, last = min(paths)[1], max(paths, key=lambda path: (path[0][:7], len(path[0]) == 7, path[0]))[1]
+        texts = [text for text in map(self._text, dict.fromkeys([first, last])) if text is not None]
+        begun = hourly.microseconds(self._table(texts, KLINES)["open_time"].to_numpy())
+        if not len(begun):
+            return None
+        since, until = as_times(np.array([begun.min(), begun.max() + _HOUR]))
+        return since, until
+
     def _rows(
         self,
         table: TableSchema,
@@ -342,6 +405,13 @@ class ArchiveSource:
                 "the archive has changed, report it"
             )
         return body
+
+
+def _instrument(name: str, market: Market) -> Instrument | None:
+    try:
+        return binance_instrument(name, market)
+    except SymbolError:
+        return None
 
 
 def _batches(

@@ -25,6 +25,10 @@ class ChecksumError(ArchiveError):
     """A file differs from its CHECKSUM, or has none that can be read."""
 
 
+class NoListingError(ArchiveError):
+    """A mirror that has files but doesn't list them."""
+
+
 class Files(Protocol):
     """The files of one archive."""
 
@@ -44,7 +48,8 @@ class Files(Protocol):
         """The names of the files and folders in a folder, sorted; none where there is no such folder.
 
         Raises:
-            ArchiveError: they can't be listed.
+            NoListingError: a mirror lists nothing.
+            ArchiveError: they can't be listed now.
         """
         ...
 
@@ -127,7 +132,9 @@ class MirrorFiles:
             try:
                 page = ET.fromstring(content or b"")
             except ET.ParseError as error:
-                raise ArchiveError(f"{address} doesn't list its files: give symbols by name, or a folder") from error
+                raise NoListingError(
+                    f"{address} doesn't list its files: name coins in CRYPTOPATTERN_SYMBOLS, or give a folder"
+                ) from error
             namespace = page.tag.partition("}")[0] + "}" if page.tag.startswith("{") else ""
             told = [
                 element.text or ""

@@ -11,8 +11,9 @@ import pandas as pd
 
 from cryptopattern_pipelines.market import hourly
 from cryptopattern_pipelines.market.archive import VENUE
+from cryptopattern_pipelines.market.listings import Listing, ListingSource
 from cryptopattern_pipelines.market.live import NoVenueError
-from cryptopattern_pipelines.market.source import HOUR, MarketSource, Problem, hours_between
+from cryptopattern_pipelines.market.source import HOUR, Problem, hours_between
 from cryptopattern_pipelines.market.symbols import MARKETS, coins
 from cryptopattern_pipelines.storage.schemas import (
     DERIVATIVES_METRICS,
@@ -43,7 +44,7 @@ class ArchiveThenLive:
         now: the moment from which the reach counts; the time of asking when not given.
     """
 
-    def __init__(self, archive: MarketSource, live: MarketSource, *, now: datetime | None = None) -> None:
+    def __init__(self, archive: ListingSource, live: ListingSource, *, now: datetime | None = None) -> None:
         self.archive = archive
         self.live = live
         self.now = now
@@ -84,6 +85,15 @@ class ArchiveThenLive:
         ask = (symbols, start, end)
         archive, live = self.archive.realised_liquidations, self.live.realised_liquidations
         return self._filled(REALISED_LIQUIDATIONS, archive, live, ask, reach=METRICS_REACH, only_venue=False)
+
+    def listing(self, end: datetime) -> Listing:
+        """What the archive has candles of, or where it ends before these days do, what the venues list now.
+
+        Raises:
+            MarketError: it can't be had.
+        """
+        listing = self.archive.listing(end)
+        return listing if end <= listing.end else self.live.listing(end)
 
     def _filled(
         self,

@@ -4,8 +4,8 @@ import dagster as dg
 
 from cryptopattern_pipelines.market.archive import ArchiveSource
 from cryptopattern_pipelines.market.archive_then_live import ArchiveThenLive
+from cryptopattern_pipelines.market.listings import ListingSource
 from cryptopattern_pipelines.market.live import LiveSource
-from cryptopattern_pipelines.market.source import MarketSource
 from cryptopattern_pipelines.resources.settings import Settings
 
 
@@ -33,7 +33,7 @@ class Market(dg.ConfigurableResource):
             okx_url=settings.okx_url,
         )
 
-    def open(self) -> MarketSource:
+    def open(self) -> ListingSource:
         """The source itself."""
         if self.source == "live":
             return self._live()

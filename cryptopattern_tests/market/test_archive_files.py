@@ -11,7 +11,13 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from cryptopattern_pipelines.market.archive_files import ArchiveError, ChecksumError, FolderFiles, MirrorFiles
+from cryptopattern_pipelines.market.archive_files import (
+    ArchiveError,
+    ChecksumError,
+    FolderFiles,
+    MirrorFiles,
+    NoListingError,
+)
 
 CONTENT = bytes(range(256)) * 40
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -165,6 +171,6 @@ def test_a_mirror_that_does_not_list_is_an_error(tmp_path: Path, monkeypatch: py
     monkeypatch.setitem(globals(), "listing", lambda files, query: b"<html>")
     with (
         serving(Mirror({})) as mirror,
-        pytest.raises(ArchiveError, match="doesn't list its files: give symbols by name"),
+        pytest.raises(NoListingError, match="doesn't list its files: name coins"),
     ):
         files_of(mirror, tmp_path).names("k")

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from cryptopattern_pipelines.market.archive_then_live import METRICS_REACH, ArchiveThenLive
+from cryptopattern_pipelines.market.listings import Listing, instruments_of
 from cryptopattern_pipelines.market.live import NoVenueError
 from cryptopattern_pipelines.market.source import Problem
 from cryptopattern_pipelines.storage.schemas import (
@@ -47,6 +48,10 @@ class Told:
 
     def realised_liquidations(self, symbols: Iterable[str], start: datetime, end: datetime) -> pd.DataFrame:
         return self._answer(REALISED_LIQUIDATIONS, symbols, start, end)
+
+    def listing(self, end: datetime) -> Listing:
+        rows = [(row["venue"], row["market"], row["instrument"], row["hour"], None) for row in self.rows]
+        return Listing(instruments_of(rows), START - 24 * HOUR, START, START, frozenset({"binance:spot"}))
 
 
 def candle(hour: int, market: str, *, coin: str = "BTC", close: float = 1.0, venue: str = "binance") -> dict[str, Any]:
@@ -115,3 +120,9 @@ def test_a_coin_that_only_the_archive_lacks_is_no_problem() -> None:
     source = ArchiveThenLive(archive, live, now=NOW)
     assert len(source.candles(["BTC", "NOPE"], START, START + HOUR)) == 2
     assert [problem.instrument for problem in source.problems] == ["NOPE"]
+
+
+def test_the_archive_tells_what_is_listed_until_its_end_and_the_venues_after() -> None:
+    source = ArchiveThenLive(Told(both([0])), Told(both([0, 1])), now=NOW)
+    assert len(source.listing(START).instruments) == 2
+    assert len(source.listing(START + HOUR).instruments) == 4
