@@ -158,6 +158,22 @@ class TableSchema:
         }
         return pd.DataFrame(columns).reset_index(drop=True)
 
+    def filled_up(self, rows: pd.DataFrame, others: pd.DataFrame) -> pd.DataFrame:
+        """One row a key: cell by cell what `rows` tell, and what `others` tell where those are silent.
+
+        Both have this table's columns and no key twice; so has the result, sorted by the key.
+        """
+        if others.empty:
+            return rows
+        key = list(self.key)
+        both = pd.concat([rows, others], ignore_index=True) if len(rows) else others
+        shared = both.duplicated(key, keep=False)
+        if shared.any():
+            # `first` is each column's first value that is there.
+            one = both[shared].groupby(key, as_index=False, sort=False).first()
+            both = pd.concat([both[~shared], one[self.names]], ignore_index=True)
+        return self.conform(both.sort_values(key))
+
 
 def _hour() -> Column:
     return Column("hour", TIME, "start of the hour that the row belongs to, UTC")
@@ -732,6 +748,43 @@ SQUEEZE_EVENTS = TableSchema(
     indexes=(("symbol", "day"), ("squeeze_type", "started_at")),
 )
 
+SYMBOLS = TableSchema(
+    "symbols",
+    "day",
+    "one name under which venues list a coin, as it was known by the end of the day",
+    ("day", "symbol"),
+    (
+        _day(),
+        Column("symbol", TEXT, "the name as venues list it, e.g. MATIC; other tables go by the newest name, POL"),
+        Column(
+            "status",
+            TEXT,
+            "listed: on a venue at the day's end; delisted: on none any more",
+            checks=_one_of(["listed", "delisted"]),
+        ),
+        Column("renamed_to", TEXT, "the coin's newer name, once its name has changed", True),
+        Column("venues", TEXT, "where it is listed, or last was, comma between"),
+        Column("markets", TEXT, "venue:market of each, comma between"),
+        Column("instruments", TEXT, "venue:market:name of each, comma between"),
+        Column(
+            "multiplier",
+            WHOLE,
+            "coins in one unit of its largest instrument: 1000 for 1000PEPE, 1 where coins trade one by one",
+            checks=_positive(),
+        ),
+        Column("first_seen", TIME, "since when it is known to trade, UTC"),
+        Column("last_seen", TIME, "until when it was seen to trade, at most the day's end, UTC"),
+        Column(
+            "volume_24h_usd",
+            REAL,
+            "traded in the day's 24 hours, all instruments of the name, USD; empty where no candles were asked for",
+            True,
+            _not_negative(),
+        ),
+    ),
+    indexes=(("symbol", "day"),),
+)
+
 TABLES: dict[str, TableSchema] = {
     table.name: table
     for table in (
@@ -751,5 +804,6 @@ TABLES: dict[str, TableSchema] = {
         SQUEEZE_ANALYSES,
         WIN_RATES,
         SQUEEZE_EVENTS,
+        SYMBOLS,
     )
 }
