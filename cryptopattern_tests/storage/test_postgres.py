@@ -10,13 +10,15 @@ import pandas as pd
 import psycopg2
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cryptopattern_pipelines.storage import postgres
-from cryptopattern_pipelines.storage.postgres import SERVING, migrate, serving_metadata
+from cryptopattern_pipelines.storage.postgres import SERVING, ensure_schema, migrate, serving_metadata
 from cryptopattern_pipelines.storage.rows import InvalidRowsError
 from cryptopattern_pipelines.storage.schemas import CLASSIFIED_IMAGES, SQUEEZE_ANALYSES, TABLES, TableSchema
 
@@ -71,6 +73,26 @@ def test_migrations_make_what_the_schemas_state(url: str) -> None:
     with sa.create_engine(url).connect() as connection:
         context = MigrationContext.configure(connection, opts=options)
         assert compare_metadata(context, serving_metadata()) == []
+
+
+def test_rates_published_before_there_were_conditions_are_those_of_all_claims(
+    fresh_database: Callable[[], str],
+) -> None:
+    url = fresh_database()
+    ensure_schema(url, SERVING)
+    columns = "day, symbol, {} timeframe, side, wins, sample_size, effective_sample_size, base_sample_size, verdict"
+    values = "'2024-08-05', 'BTC', {} '24h', 'long', 1, 2, 2, 9, 'NO_EDGE'"
+    insert = f"INSERT INTO {SERVING}.win_rates ({columns}) VALUES ({values}) RETURNING 1"
+    with sa.create_engine(url).begin() as connection:
+        before = ScriptDirectory.from_config(postgres._alembic(connection)).get_revision("0006").down_revision
+        command.upgrade(postgres._alembic(connection), str(before))
+    ask(url, insert.format("", ""))
+    migrate(url)
+    ask(url, insert.format("condition,", "'severity:MAJOR',"))
+    assert ask(url, f"SELECT condition FROM {SERVING}.win_rates ORDER BY 1") == [("all",), ("severity:MAJOR",)]
+    with sa.create_engine(url).begin() as connection:
+        command.downgrade(postgres._alembic(connection), str(before))
+    assert ask(url, f"SELECT count(*) FROM {SERVING}.win_rates") == [(1,)]
 
 
 def test_migrating_twice_and_at_once_changes_nothing(fresh_database: Callable[[], str]) -> None:
