@@ -48,6 +48,7 @@ def market_candles(context: dg.AssetExecutionContext, store: Store, market: Mark
     source = market.open()
     with _patience(context):
         rows = source.candles(market.symbols, *window_of(context))
+    rows = store.with_imported(schemas.MARKET_CANDLES, rows, window_of(context))
     yield from write(context, store, schemas.MARKET_CANDLES, rows, **_tell_problems(context, source))
 
 
@@ -57,6 +58,7 @@ def derivatives_metrics(context: dg.AssetExecutionContext, store: Store, market:
     source = market.open()
     with _patience(context):
         rows = source.derivatives_metrics(market.symbols, *window_of(context))
+    rows = store.with_imported(schemas.DERIVATIVES_METRICS, rows, window_of(context))
     yield from write(context, store, schemas.DERIVATIVES_METRICS, rows, **_tell_problems(context, source))
 
 
@@ -65,6 +67,7 @@ def realised_liquidations(context: dg.AssetExecutionContext, store: Store, marke
     """Longs and shorts that venues closed by force, where a venue publishes them."""
     source = market.open()
     rows = source.realised_liquidations(market.symbols, *window_of(context))
+    rows = store.with_imported(schemas.REALISED_LIQUIDATIONS, rows, window_of(context))
     yield from write(context, store, schemas.REALISED_LIQUIDATIONS, rows, **_tell_problems(context, source))
 
 

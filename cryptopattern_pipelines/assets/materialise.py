@@ -1,6 +1,7 @@
 """What every asset shares: its declaration from a schema, and writing its rows with their check and metadata."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import dagster as dg
@@ -17,6 +18,13 @@ from cryptopattern_pipelines.storage.schemas import TableSchema
 _PREVIEW_PARTITIONS = 48
 _PREVIEW_ROWS = 5
 
+# What the UI shows of an asset that nothing has materialised for long. It looks at the last run of any partition, so a
+# backfill of old ones counts; `housekeeping.py` looks at the newest.
+_FRESH = {
+    "hour": dg.FreshnessPolicy.time_window(warn_window=timedelta(minutes=90), fail_window=timedelta(hours=3)),
+    "day": dg.FreshnessPolicy.time_window(warn_window=timedelta(hours=26), fail_window=timedelta(hours=50)),
+}
+
 Events = Iterator[dg.AssetCheckResult | dg.MaterializeResult]
 
 
@@ -27,6 +35,7 @@ def table_asset(table: TableSchema, group: str, **more: Any) -> dict[str, Any]:
         "group_name": group,
         "partitions_def": partitions_of(table),
         "backfill_policy": dg.BackfillPolicy.single_run(),
+        "freshness_policy": _FRESH[table.partition],
         "check_specs": [
             schema_check(table, dg.AssetKey(table.name)),
             *quality_specs(table, dg.AssetKey(table.name)),

@@ -9,6 +9,7 @@ them a run writes again.
 """
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any, Self
@@ -58,6 +59,37 @@ class BatchingEventLogStorage(PostgresEventLogStorage):
             self._store_asset_event_tags(connection, events, ids)
             for event, number in last.values():
                 self._store_asset_event(connection, event, number)
+
+    def forget(self, before: datetime) -> int:
+        """Delete of what was logged before a time (UTC) all that no partition's state rests on; how many events.
+
+        Kept are each partition's newest materialisation, attempts at it since, and each check's newest evaluation: the
+        lineage, the partitions and the checks look as before. An old run keeps its line in the list, without its log.
+        """
+        with self.index_transaction() as connection:
+            forgotten = connection.execute(_FORGET_EVENTS, {"before": before.astimezone(UTC).replace(tzinfo=None)})
+            connection.execute(_FORGET_TAGS)
+            connection.execute(_FORGET_CHECKS, {"before": before.astimezone(UTC).replace(tzinfo=None)})
+        return int(forgotten.rowcount)
+
+
+_FORGET_EVENTS = sa.text("""
+    DELETE FROM event_logs old WHERE old.timestamp < :before AND (
+        old.dagster_event_type IS NULL
+        OR old.dagster_event_type NOT IN ('ASSET_MATERIALIZATION', 'ASSET_MATERIALIZATION_PLANNED')
+        OR EXISTS (
+            SELECT FROM event_logs new
+            WHERE new.asset_key = old.asset_key AND new.dagster_event_type = 'ASSET_MATERIALIZATION'
+            AND new.partition = old.partition AND new.id > old.id
+        )
+    )""")
+_FORGET_TAGS = sa.text("DELETE FROM asset_event_tags WHERE event_id NOT IN (SELECT id FROM event_logs)")
+_FORGET_CHECKS = sa.text("""
+    DELETE FROM asset_check_executions old WHERE old.create_timestamp < :before AND EXISTS (
+        SELECT FROM asset_check_executions new
+        WHERE new.asset_key = old.asset_key AND new.check_name = old.check_name
+        AND coalesce(new.partition, '') = coalesce(old.partition, '') AND new.id > old.id
+    )""")
 
 
 def _is_planned(event: dg.EventLogEntry) -> bool:

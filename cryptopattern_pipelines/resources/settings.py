@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
 import click
-from pydantic import AliasChoices, Field, ValidationError, field_validator
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings.sources import DotEnvSettingsSource
 
@@ -111,6 +111,11 @@ class Settings(BaseSettings):
         validation_alias=_named("CRYPTOPATTERN_PORT"),
         description="port of the Dagster UI",
     )
+    notify: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+        default=(),
+        validation_alias=_named("CRYPTOPATTERN_NOTIFY"),
+        description="where failures are told: addresses as Apprise reads them, blank between, e.g. tgram://token/chat",
+    )
     liquidation_dominance_threshold: float = Field(
         default=70.0,
         gt=50,
@@ -165,6 +170,11 @@ class Settings(BaseSettings):
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
+
+    @field_validator("notify", mode="before")
+    @classmethod
+    def _split_blanks(cls, value: object) -> object:
+        return tuple(value.split()) if isinstance(value, str) else value
 
     @field_validator("symbols")
     @classmethod

@@ -61,13 +61,17 @@ _POSTGRES: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Column:
-    """One column: its pandas dtype, what it means, and what its values may be."""
+    """One column: its pandas dtype, what it means, and what its values may be.
+
+    `before` is the value of rows from before there was this column; None where none can be told.
+    """
 
     name: str
     dtype: str
     description: str
     nullable: bool = False
     checks: tuple[pa.Check, ...] = ()
+    before: int | None = None
 
 
 @dataclass(frozen=True)
@@ -437,6 +441,7 @@ REALISED_LIQUIDATIONS = TableSchema(
             WHOLE,
             "hours that the figures cover, the last of them being this one: 1, or 24 where a feed tells days alone",
             checks=_positive(),
+            before=1,  # there were hourly feeds alone
         ),
         Column("long_liquidated_usd", REAL, "USD of longs sold off", checks=_not_negative()),
         Column("short_liquidated_usd", REAL, "USD of shorts bought in", checks=_not_negative()),
