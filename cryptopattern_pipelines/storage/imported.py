@@ -48,10 +48,13 @@ def with_imported(
     store: TableStore, schema: TableSchema, rows: pd.DataFrame, start: datetime, end: datetime
 ) -> pd.DataFrame:
     """An asset's rows of [start, end), filled up with what was imported; the asset's own values come first."""
+    return filled_up(schema, rows, imported(store, schema, start, end))
+
+
+def imported(store: TableStore, schema: TableSchema, start: datetime, end: datetime) -> pd.DataFrame:
+    """What was imported of a table's [start, end)."""
     table = store.imported(schema.name)
-    if not _has_any(table):
-        return rows
-    return filled_up(schema, rows, table.read(start, end))
+    return table.read(start, end) if _has_any(table) else schema.empty()
 
 
 def take_in(

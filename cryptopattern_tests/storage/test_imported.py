@@ -50,6 +50,7 @@ def cells(frame: pd.DataFrame) -> dict[tuple[object, ...], object]:
     return {tuple(row[:-1]): row[-1] for row in long.itertuples(index=False)}
 
 
+@settings(deadline=None)
 @given(frames, frames)
 def test_a_sources_values_come_first_and_imported_ones_fill_the_rest(
     source: pd.DataFrame, imported: pd.DataFrame
