@@ -49,7 +49,6 @@ def market_candles(context: dg.AssetExecutionContext, store: Store, market: Mark
     source = market.open()
     with patience(context):
         rows = rows_of_followed(source.candles, store, market, window_of(context))
-    rows = store.with_imported(schemas.MARKET_CANDLES, rows, window_of(context))
     yield from write(context, store, schemas.MARKET_CANDLES, rows, **tell_problems(context, source))
 
 
@@ -59,7 +58,6 @@ def derivatives_metrics(context: dg.AssetExecutionContext, store: Store, market:
     source = market.open()
     with patience(context):
         rows = rows_of_followed(source.derivatives_metrics, store, market, window_of(context))
-    rows = store.with_imported(schemas.DERIVATIVES_METRICS, rows, window_of(context))
     yield from write(context, store, schemas.DERIVATIVES_METRICS, rows, **tell_problems(context, source))
 
 
@@ -68,7 +66,6 @@ def realised_liquidations(context: dg.AssetExecutionContext, store: Store, marke
     """Longs and shorts that venues closed by force, where a venue publishes them."""
     source = market.open()
     rows = rows_of_followed(source.realised_liquidations, store, market, window_of(context))
-    rows = store.with_imported(schemas.REALISED_LIQUIDATIONS, rows, window_of(context))
     yield from write(context, store, schemas.REALISED_LIQUIDATIONS, rows, **tell_problems(context, source))
 
 
@@ -105,11 +102,13 @@ def market_contradictions(context: dg.AssetExecutionContext, store: Store) -> Ev
     """Figures of one symbol and hour that can't both be right, beside each other."""
     window = window_of(context)
     known = window.reaching_back(contradictions.LOOKBACK)
-    rows = contradictions.market_contradictions(
-        store.read(schemas.MARKET_CANDLES, known),
-        store.read(schemas.DERIVATIVES_METRICS, known),
-        store.read(schemas.REALISED_LIQUIDATIONS, known),
-        *window,
+    candles, metrics, liquidations = (store.read(table, known) for table in schemas.MARKET_TABLES)
+    rows = contradictions.joined(
+        contradictions.market_contradictions(candles, metrics, liquidations, *window),
+        *(
+            contradictions.between_sources(told, store.imported(table, window), table.name, table.key)
+            for table, told in zip(schemas.MARKET_TABLES, (candles, metrics, liquidations), strict=True)
+        ),
     )
     kinds = rows["what"].value_counts().to_dict()
     yield from write(context, store, schemas.MARKET_CONTRADICTIONS, rows, kinds=kinds)
