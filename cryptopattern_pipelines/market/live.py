@@ -21,7 +21,8 @@ from cryptopattern_pipelines.market import binance, coinglass, gate, hourly, okx
 from cryptopattern_pipelines.market.answers import Columns, VenueError
 from cryptopattern_pipelines.market.limits import Costs, memory_of
 from cryptopattern_pipelines.market.liquidations import Feed
-from cryptopattern_pipelines.market.source import HOUR, MarketError, Problem, hours_between
+from cryptopattern_pipelines.market.listings import Listing, instruments_of
+from cryptopattern_pipelines.market.source import HOUR, MarketError, Problem, SymbolError, hours_between
 from cryptopattern_pipelines.market.symbols import (
     Instrument,
     Market,
@@ -200,6 +201,16 @@ class LiveSource:
         """
         return asyncio.run(self._tickers(None if symbols is None else set(coins(symbols))))
 
+    def listing(self, end: datetime) -> Listing:
+        """What the venues list now; it speaks of the day that ended last alone, whatever is asked for.
+
+        A venue that doesn't answer isn't in it.
+
+        Raises:
+            NoVenueError: no venue answered.
+        """
+        return asyncio.run(self._listing())
+
     @asynccontextmanager
     async def _venues(self, start: datetime | None = None, end: datetime | None = None) -> AsyncIterator[_Venues]:
         """The venues for one call, that asks for this window; what they answered that is new is told at its end."""
@@ -376,6 +387,29 @@ class LiveSource:
         self._tell(failures, everything=len(asked))
         return found
 
+    async def _listing(self) -> Listing:
+        async with self._venues() as venues:
+            desks = venues.desks
+            answers = await gathered([desk.venue.listed_since(desk.host, desk.market) for desk in desks])
+        failures = [(desk, "", it) for desk, it in zip(desks, answers, strict=True) if isinstance(it, VenueError)]
+        self._tell(failures, everything=len(desks))
+        told = [(desk, it) for desk, it in zip(desks, answers, strict=True) if not isinstance(it, VenueError)]
+        now = self._wall()
+        today = now.replace(hour=0, minute=0, second=0, microsecond=0)
+        return Listing(
+            instruments_of(
+                # A venue that doesn't tell since when says the beginning of time.
+                (desk.venue.VENUE, desk.market, name, since if since.value else None, None)
+                for desk, listed in told
+                for name, since in sorted(listed.items())
+                if _is_listed(desk, name)
+            ),
+            start=today - timedelta(days=1),
+            end=today,
+            asked=now,
+            markets=frozenset(f"{desk.venue.VENUE}:{desk.market}" for desk, _ in told),
+        )
+
     async def _tickers(self, wanted: set[str] | None) -> pd.DataFrame:
         async with self._venues() as venues:
             desks = venues.desks
@@ -469,6 +503,14 @@ class LiveSource:
             problem = Problem(venue, "", "", reason, passing=False, kind="new field")
             if problem not in self.problems:
                 self.problems.append(problem)
+
+
+def _is_listed(desk: _Desk, name: str) -> bool:
+    """Whether it is an instrument of the kind that we follow; a name that can't be read is none."""
+    try:
+        return desk.listed(name, desk.market) is not None
+    except SymbolError:
+        return False
 
 
 @functools.cache

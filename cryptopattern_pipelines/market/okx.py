@@ -34,7 +34,7 @@ from cryptopattern_pipelines.market.answers import (
 from cryptopattern_pipelines.market.limits import Cost, Quota
 from cryptopattern_pipelines.market.liquidations import Liquidations, hourly_rows, no_orders, untold
 from cryptopattern_pipelines.market.source import HOUR, Problem
-from cryptopattern_pipelines.market.symbols import Instrument, Market
+from cryptopattern_pipelines.market.symbols import Instrument, Market, okx_instruments
 from cryptopattern_pipelines.market.transport import Answer, Host, gathered
 
 VENUE = "okx"
@@ -281,7 +281,8 @@ async def liquidations(host: Host, coins: set[str], hours: pd.DatetimeIndex) -> 
         for each in await _instruments(host, "perpetual")
         if each["ctType"] == "linear" and each["settleCcy"] == "USDT" and each["ctVal"]
     }
-    swaps = [(coin, name) for coin in sorted(coins) if (name := f"{coin}-USDT-SWAP") in sizes]
+    choices = okx_instruments(sorted(coins), "perpetual")
+    swaps = [(each.coin, each.name) for choice in choices for each in choice if each.name in sizes]
     if not len(hours):
         return Liquidations(hourly_rows(no_orders(), _pairs([], hours), VENUE, "sampled"), [])
     answers = await gathered([_orders(host, coin, name, sizes[name], hours) for coin, name in swaps])

@@ -9,6 +9,7 @@ import pytest
 
 from cryptopattern_pipelines.assets.market import market_candles
 from cryptopattern_pipelines.automation.again import AGAIN_TAG, ASK_AGAIN
+from cryptopattern_pipelines.automation.housekeeping import health_checks, health_job
 from cryptopattern_pipelines.automation.partitions import HOURLY, Window, range_tags
 from cryptopattern_pipelines.automation.schedules import schedules
 from cryptopattern_pipelines.market import limits
@@ -40,7 +41,7 @@ def materialised(instance: dg.DagsterInstance, hour: datetime, problems: int, as
 
 
 def tick(instance: dg.DagsterInstance, at: datetime = NOW) -> dg.RunRequest:
-    schedule = schedules(dg.DefaultScheduleStatus.STOPPED)[0]
+    schedule = schedules(dg.DefaultScheduleStatus.STOPPED, health_job(health_checks()))[0]
     assert isinstance(schedule, dg.ScheduleDefinition)
     context = dg.build_schedule_context(instance=instance, scheduled_execution_time=at)
     [request] = schedule.evaluate_tick(context).run_requests or []

@@ -4,12 +4,17 @@ What belongs here: one class a venue, made from rows as the venue gives them. Th
 unmodified, through their base addresses.
 """
 
+import csv
+import itertools
 import json
-from collections.abc import Callable
+import zipfile
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
+
+import pandas as pd
 
 from cryptopattern_tests.replay.server import Query, Reply, as_json
 
@@ -68,6 +73,34 @@ class BinanceReplies:
         return _ranged(told, lambda row: int(row["timestamp"]), query, 30, 500)
 
     @classmethod
+    def archived(cls, root: Path, names: Iterable[str], months: Iterable[str]) -> "BinanceReplies":
+        """The rows of an archive's files, of these instruments and months (`2025-01`), as the venue answers them.
+
+        Args:
+            root: the archive's folder, which holds `data/`.
+            names: instruments, e.g. BTCUSDT.
+            months: each file's rows are those of a month or of one of its days.
+        """
+        replies = cls()
+        for name, month in itertools.product(names, months):
+            for folder, path in (("spot", "/api/v3/klines"), ("futures/um", "/fapi/v1/klines")):
+                for row in _archived(root, f"{folder}/monthly/klines/{name}/1h/{name}-1h-{month}"):
+                    # Spot files count microseconds from 2025 on; the venue answers in milliseconds.
+                    opened, closed = (int(row[place]) // (1000 if len(row[place]) > 13 else 1) for place in (0, 6))
+                    candle = [opened, *row[1:6], closed, row[7], int(row[8]), *row[9:]]
+                    replies.klines.setdefault((path, name, "1h"), []).append(candle)
+            for row in _archived(root, f"futures/um/monthly/fundingRate/{name}/{name}-fundingRate-{month}"):
+                told = {"symbol": name, "fundingTime": int(row[0]), "fundingRate": row[2]}
+                replies.funding.setdefault(name, []).append(told)
+            for row in _archived(root, f"futures/um/daily/metrics/{name}/{name}-metrics-{month}-*"):
+                at = int(pd.Timestamp(row[0], tz="UTC").value // 1_000_000)
+                for path, fields in _STATISTICS.items():
+                    figures = {field: row[place] for field, place in fields.items()}
+                    told = {"symbol": name, **figures, "timestamp": at}
+                    replies.statistics.setdefault((f"/futures/data/{path}", name, "5m"), []).append(told)
+        return replies
+
+    @classmethod
     def recorded(cls, cassette: Path) -> "BinanceReplies":
         """The rows of gocryptotrader's recording: what was answered to any range is given for every range."""
         routes = json.loads(cassette.read_text())["routes"]
@@ -86,6 +119,24 @@ class BinanceReplies:
                 elif path in ("/api/v3/ticker/24hr", "/fapi/v1/ticker/24hr") and not query:
                     replies.tickers[path] = answered
         return replies
+
+
+# By the statistic's path: its answers' fields, and the place of each in a line of the archive's `metrics`.
+_STATISTICS = {
+    "openInterestHist": {"sumOpenInterest": 2, "sumOpenInterestValue": 3},
+    "topLongShortAccountRatio": {"longShortRatio": 4},
+    "topLongShortPositionRatio": {"longShortRatio": 5},
+    "globalLongShortAccountRatio": {"longShortRatio": 6},
+    "takerlongshortRatio": {"buySellRatio": 7},
+}
+
+
+def _archived(root: Path, pattern: str) -> Iterator[list[str]]:
+    """The lines of an archive's files, their headers left out."""
+    for place in sorted((root / "data").glob(f"{pattern}.zip")):
+        with zipfile.ZipFile(place) as archive:
+            lines = archive.read(archive.namelist()[0]).decode().splitlines()
+        yield from (row for row in csv.reader(lines) if row[0][:1].isdigit())
 
 
 def _funding_order(row: dict[str, Any]) -> tuple[int, str]:
