@@ -284,16 +284,19 @@ async def liquidations(host: Host, coins: set[str], hours: pd.DatetimeIndex) -> 
     choices = okx_instruments(sorted(coins), "perpetual")
     swaps = [(each.coin, each.name) for choice in choices for each in choice if each.name in sizes]
     if not len(hours):
-        return Liquidations(hourly_rows(no_orders(), _pairs([], hours), VENUE, "sampled"), [])
+        return Liquidations(hourly_rows(no_orders(), _pairs({}, hours), VENUE, "sampled"), [])
     answers = await gathered([_orders(host, coin, name, sizes[name], hours) for coin, name in swaps])
-    orders, told, problems, lacking = [no_orders()], [], [], []
+    orders, problems, lacking = [no_orders()], [], []
+    # Of a coin with two swaps an hour is told where both tell it.
+    told = dict.fromkeys((coin for coin, _ in swaps), hours)
     for (coin, name), answer in zip(swaps, answers, strict=True):
         if isinstance(answer, VenueError):
             problems.append(Problem(VENUE, "perpetual", name, str(answer), answer.passing))
+            told[coin] = hours[:0]
             continue
         orders.append(answer)
         reached = hours[hours > answer["time"].min()] if len(answer) else hours[:0]
-        told.append((coin, reached))
+        told[coin] = told[coin].intersection(reached)
         if len(reached) < len(hours):
             lacking.append((name, len(hours) - len(reached)))
     if lacking:
@@ -306,8 +309,10 @@ async def liquidations(host: Host, coins: set[str], hours: pd.DatetimeIndex) -> 
     return Liquidations(rows, problems)
 
 
-def _pairs(told: list[tuple[str, pd.DatetimeIndex]], hours: pd.DatetimeIndex) -> pd.DataFrame:
-    return pd.concat([pd.DataFrame({"symbol": coin, "hour": reached}) for coin, reached in [("", hours[:0]), *told]])
+def _pairs(told: dict[str, pd.DatetimeIndex], hours: pd.DatetimeIndex) -> pd.DataFrame:
+    return pd.concat(
+        [pd.DataFrame({"symbol": coin, "hour": reached}) for coin, reached in {"": hours[:0], **told}.items()]
+    )
 
 
 async def _orders(host: Host, coin: str, name: str, size: float, hours: pd.DatetimeIndex) -> pd.DataFrame:

@@ -12,7 +12,7 @@ Ask = Callable[[Query], Reply]
 
 def time_out(reply: Reply, query: Query, ask: Ask) -> Reply:
     """Half of the body, and then nothing for longer than a client waits."""
-    return replace(reply, cut=True, stall=0.4)
+    return replace(reply, cut=True, stall=0.6)
 
 
 def truncated(reply: Reply, query: Query, ask: Ask) -> Reply:

@@ -25,7 +25,7 @@ from cryptopattern_tests.replay.server import Fault, Server, serving
 from cryptopattern_tests.replay.world import World
 
 WORLD = World(("BTC", "ETH"), hours=1)
-_QUICK = Patience(timeout=0.2, attempts=4, busy_attempts=5, pause=0.002, rest=0.01, longest_wait=2)
+_QUICK = Patience(timeout=0.4, attempts=4, busy_attempts=5, pause=0.002, rest=0.01, longest_wait=2)
 
 _USDM = [f"/futures/data/{kind}" for kind in ("openInterestHist", "takerlongshortRatio", "globalLongShortAccountRatio")]
 _RUBIK = ("contracts/open-interest-history", "contracts/long-short-account-ratio-contract", "taker-volume-contract")
