@@ -40,9 +40,10 @@ from cryptopattern_pipelines.market.transport import Answer, Host, gathered
 VENUE = "okx"
 
 # Path and greatest limit; the first reaches back 1,440 candles, the second has no newest ones. Each is asked for what
-# the ones before did not bring; the last once more, since a page may come short, empty or out of its turn.
+# the ones before did not bring, and twice, since a page may come short, empty or out of its turn.
 _HISTORY = ("/api/v5/market/history-candles", 100)
-_CANDLES = (("/api/v5/market/candles", 300), _HISTORY, _HISTORY)
+_NEWEST = ("/api/v5/market/candles", 300)
+_CANDLES = (_NEWEST, _HISTORY, _NEWEST, _HISTORY)
 _FUNDING_LIMIT = 100
 _STATISTICS_LIMIT = 100
 _LIQUIDATIONS_LIMIT = 100
@@ -72,10 +73,9 @@ _FUNDING = "/api/v5/public/funding-rate-history"
 _LIQUIDATIONS = "/api/v5/public/liquidation-orders"
 _INSTRUMENTS = "/api/v5/public/instruments"
 _TICKERS = "/api/v5/market/tickers"
-_RECENT = "/api/v5/market/candles"
 
 _BY_ADDRESS = {
-    _RECENT: Quota(40, 2),
+    _NEWEST[0]: Quota(40, 2),
     _HISTORY[0]: Quota(20, 2),
     _TICKERS: Quota(20, 2),
     _INSTRUMENTS: Quota(20, 2),

@@ -19,8 +19,9 @@ from cryptopattern_pipelines.market.archive import ArchiveSource
 from cryptopattern_pipelines.market.live import TICKERS, LiveSource, NoVenueError
 from cryptopattern_pipelines.market.transport import Answer, Patience
 from cryptopattern_pipelines.storage.schemas import DERIVATIVES_METRICS, MARKET_CANDLES
-from cryptopattern_tests.replay import BinanceReplies, OkxReplies, Reply, Server, as_json, serving
+from cryptopattern_tests.replay import BinanceReplies, OkxReplies, Reply, Server, as_json, faults, serving
 from cryptopattern_tests.replay.limits import okx_limits
+from cryptopattern_tests.replay.server import Fault
 from cryptopattern_tests.replay.world import World
 
 HOUR = timedelta(hours=1)
@@ -254,6 +255,24 @@ def test_an_empty_page_in_the_middle_loses_no_row(venues: Server) -> None:
     venues.faults[SPOT] += [as_json(binance_klines(5)), as_json([])]
     rows = live(venues).candles(["BTC"], START, START + 12 * HOUR)
     assert len(rows) == 48
+
+
+@pytest.mark.parametrize("path", [SPOT, USDM, RECENT, HISTORY])
+@pytest.mark.parametrize(
+    "fault",
+    [faults.empty, faults.duplicated, faults.out_of_order, faults.next_page, faults.page_before, faults.truncated],
+)
+def test_a_page_that_is_out_of_its_turn_loses_no_row_and_makes_none_wrong(path: str, fault: Fault) -> None:
+    count = 1_900
+    with serving(*replies(count)) as server:
+        whole = live(server).candles(["BTC"], START, START + count * HOUR)
+        pages = len(server.asked_for(path))
+        server.faults[path] += [lambda reply, query, ask: reply, fault]
+        source = live(server)
+        pd.testing.assert_frame_equal(source.candles(["BTC"], START, START + count * HOUR), whole)
+    assert pages > 1
+    assert len(whole) == 4 * count
+    assert source.problems == []
 
 
 def test_okx_says_in_the_body_that_it_is_busy(venues: Server) -> None:
