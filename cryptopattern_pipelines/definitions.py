@@ -5,7 +5,7 @@ from typing import Any
 
 import dagster as dg
 
-from cryptopattern_pipelines.assets import market, outcomes, screenshots, squeeze
+from cryptopattern_pipelines.assets import market, outcomes, screenshots, squeeze, symbols
 from cryptopattern_pipelines.assets.serving import serving_asset
 from cryptopattern_pipelines.automation import jobs
 from cryptopattern_pipelines.automation.failures import failures, silence
@@ -32,7 +32,7 @@ def build_definitions(settings: Settings, resources: Mapping[str, Any] | None = 
     health = health_job(checks)
     return dg.Definitions(
         assets=[
-            *dg.load_assets_from_modules([screenshots, market, squeeze, outcomes]),
+            *dg.load_assets_from_modules([screenshots, market, symbols, squeeze, outcomes]),
             *(serving_asset(table) for table in TABLES.values()),
         ],
         asset_checks=[checks],

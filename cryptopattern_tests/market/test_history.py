@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cryptopattern_pipelines.market.history import History, HistoryError, as_one, pieces, rows_of
@@ -62,6 +62,7 @@ def test_a_file_of_each_kind_gives_the_same_rows(tmp_path: Path, ending: str) ->
     assert reasons(history) == {3: "has no figure"}
 
 
+@settings(deadline=None)
 @given(st.integers(0, 60 * 24 - 1))
 def test_a_snapshot_is_published_by_the_end_of_its_hour_and_not_by_the_one_before(minute: int) -> None:
     when = START + timedelta(minutes=minute)

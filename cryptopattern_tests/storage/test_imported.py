@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cryptopattern_pipelines.storage.imported import Taken, filled_up, keep_rejected, take_in, with_imported
+from cryptopattern_pipelines.storage.imported import Taken, keep_rejected, take_in, with_imported
 from cryptopattern_pipelines.storage.parquet import TableStore, UnreadablePartitionError
 from cryptopattern_pipelines.storage.schemas import DERIVATIVES_METRICS, REALISED_LIQUIDATIONS
 
@@ -55,11 +55,11 @@ def cells(frame: pd.DataFrame) -> dict[tuple[object, ...], object]:
 def test_a_sources_values_come_first_and_imported_ones_fill_the_rest(
     source: pd.DataFrame, imported: pd.DataFrame
 ) -> None:
-    together = filled_up(DERIVATIVES_METRICS, source, imported)
+    together = DERIVATIVES_METRICS.filled_up(source, imported)
     DERIVATIVES_METRICS.pandera.validate(together)
     assert cells(together) == cells(imported) | cells(source)
     assert together.equals(together.sort_values(KEY, ignore_index=True))
-    again = filled_up(DERIVATIVES_METRICS, together, imported)
+    again = DERIVATIVES_METRICS.filled_up(together, imported)
     pd.testing.assert_frame_equal(again, together)
 
 

@@ -1,128 +1,24 @@
-"""A local server that speaks venues' REST from recorded or generated rows, and an archive mirror's files.
+"""How venues answer questions about rows that they have: ranges, limits of a page, order, errors.
 
-What belongs here: how a venue answers a question about rows it has (ranges, limits, order, errors), and faults on
-demand. The real clients run against it unmodified, through their base addresses.
+What belongs here: one class a venue, made from rows as the venue gives them. The real clients run against them
+unmodified, through their base addresses.
 """
 
 import csv
 import itertools
 import json
-import threading
-import time
 import zipfile
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from email.utils import format_datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 import pandas as pd
 
-Query = dict[str, str]
+from cryptopattern_tests.replay.server import Query, Reply, as_json
 
 _DAY_MS = 86_400_000
-
-
-@dataclass(frozen=True)
-class Reply:
-    """One answer. `cut` closes the connection after half of the body; `wait` is seconds before it comes."""
-
-    body: bytes
-    status: int = 200
-    headers: Mapping[str, str] = field(default_factory=dict)
-    wait: float = 0
-    cut: bool = False
-
-
-Route = Callable[[str, Query], Reply | None]
-
-
-def as_json(content: Any, status: int = 200, **more: Any) -> Reply:
-    """An answer that says this in JSON."""
-    return Reply(json.dumps(content).encode(), status, **more)
-
-
-class Server:
-    """What a test sees of a running server: its address, what it was asked, and faults to come.
-
-    `faults[path]` are answered first, one a question, in their order. `now` is the clock that its answers bear.
-    """
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self.asked: list[tuple[str, Query]] = []
-        self.faults: defaultdict[str, list[Reply]] = defaultdict(list)
-        self.now: pd.Timestamp | None = None
-        self.lock = threading.Lock()
-
-    def asked_for(self, path: str) -> list[Query]:
-        """The questions to one path, in their order."""
-        return [query for asked, query in self.asked if asked == path]
-
-
-@contextmanager
-def serving(*routes: Route) -> Iterator[Server]:
-    """Serve these routes on a loopback port; the first that knows a path answers, else it is 404."""
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        # Head and body in one packet: in two, the second waits for the first to be acknowledged.
-        wbufsize = -1
-
-        def do_GET(self) -> None:
-            target = urlsplit(self.path)
-            query = dict(parse_qsl(target.query))
-            with server.lock:
-                server.asked.append((target.path, query))
-                waiting = server.faults[target.path]
-                fault = waiting.pop(0) if waiting else None
-            replies = (route(target.path, query) for route in routes)
-            self.send(fault or next((reply for reply in replies if reply), Reply(b"not found", 404)))
-
-        do_HEAD = do_GET  # noqa: N815
-
-        def send(self, reply: Reply) -> None:
-            time.sleep(reply.wait)
-            self.send_response_only(reply.status)
-            moment = server.now if server.now is not None else pd.Timestamp.now("UTC")
-            self.send_header("Date", format_datetime(moment.to_pydatetime(), usegmt=True))
-            for name, value in reply.headers.items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(reply.body)))
-            self.end_headers()
-            if self.command == "HEAD":
-                return
-            self.wfile.write(reply.body[: len(reply.body) // 2] if reply.cut else reply.body)
-            self.close_connection = reply.cut
-
-        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-            """Keep quiet: `Server.asked` tells what was asked."""
-
-    listener = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    listener.daemon_threads = True
-    server = Server(f"http://127.0.0.1:{listener.server_port}")
-    thread = threading.Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield server
-    finally:
-        listener.shutdown()
-        thread.join()
-        listener.server_close()
-
-
-def files_of(folder: Path) -> Route:
-    """An archive's mirror: the files of this folder."""
-
-    def route(path: str, query: Query) -> Reply | None:
-        place = folder / path.lstrip("/")
-        return Reply(place.read_bytes()) if place.is_file() else None
-
-    return route
 
 
 @dataclass
@@ -134,6 +30,7 @@ class BinanceReplies:
         funding: by symbol.
         statistics: by path, symbol and period.
         tickers: by path.
+        listings: of exchange information, by path.
         days_kept: of statistics, before the last row that there is; an older `startTime` is an error.
         most: rows of klines that one answer holds, by path.
     """
@@ -142,6 +39,7 @@ class BinanceReplies:
     funding: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     statistics: dict[tuple[str, str, str], list[dict[str, Any]]] = field(default_factory=dict)
     tickers: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    listings: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     days_kept: int = 30
     most: dict[str, int] = field(default_factory=lambda: {"/api/v3/klines": 1000, "/fapi/v1/klines": 1500})
 
@@ -151,15 +49,28 @@ class BinanceReplies:
             rows = self.klines.get((path, query["symbol"], query["interval"]))
             return _ranged(rows, lambda row: row[0], query, 500, self.most[path])
         if path == "/fapi/v1/fundingRate":
-            return _ranged(self.funding.get(query["symbol"]), lambda row: row["fundingTime"], query, 100, 1000)
+            return self._funding(query)
         if path.startswith("/futures/data/"):
-            told = self.statistics.get((path, query["symbol"], query["period"]), [])
-            if told and int(query.get("startTime", 2**62)) < int(told[-1]["timestamp"]) - self.days_kept * _DAY_MS:
-                return as_json({"code": -1130, "msg": "parameter 'startTime' is invalid."}, 400)
-            return _ranged(told, lambda row: int(row["timestamp"]), query, 30, 500)
+            return self._statistic(path, query)
         if path in ("/api/v3/ticker/24hr", "/fapi/v1/ticker/24hr"):
             return as_json(self.tickers.get(path, []))
+        if path in self.listings:
+            return as_json({"symbols": self.listings[path]})
         return None
+
+    def _funding(self, query: Query) -> Reply:
+        if "symbol" in query:
+            return _ranged(self.funding.get(query["symbol"]), lambda row: row["fundingTime"], query, 100, 1000)
+        everyone = [{**row, "symbol": name} for name, rows in self.funding.items() for row in rows]
+        begin, end = int(query.get("startTime", 0)), int(query.get("endTime", 2**62))
+        told = sorted((row for row in everyone if begin <= row["fundingTime"] <= end), key=_funding_order)
+        return as_json(told[: int(query.get("limit", 100))])
+
+    def _statistic(self, path: str, query: Query) -> Reply:
+        told = self.statistics.get((path, query["symbol"], query["period"]), [])
+        if told and int(query.get("startTime", 2**62)) < int(told[-1]["timestamp"]) - self.days_kept * _DAY_MS:
+            return as_json({"code": -1130, "msg": "parameter 'startTime' is invalid."}, 400)
+        return _ranged(told, lambda row: int(row["timestamp"]), query, 30, 500)
 
     @classmethod
     def archived(cls, root: Path, names: Iterable[str], months: Iterable[str]) -> "BinanceReplies":
@@ -228,6 +139,10 @@ def _archived(root: Path, pattern: str) -> Iterator[list[str]]:
         yield from (row for row in csv.reader(lines) if row[0][:1].isdigit())
 
 
+def _funding_order(row: dict[str, Any]) -> tuple[int, str]:
+    return row["fundingTime"], row["symbol"]
+
+
 def _ranged(rows: list[Any] | None, time_of: Callable[[Any], int], query: Query, usual: int, most: int) -> Reply:
     """The earliest rows of a range whose ends are both included; an unknown symbol has none at all."""
     if rows is None:
@@ -247,12 +162,16 @@ class OkxReplies:
         funding: by instrument.
         statistics: by path and instrument.
         tickers: by instrument type.
+        instruments: by instrument type.
+        liquidations: by family, each order's details.
     """
 
     candles: dict[str, list[list[str]]] = field(default_factory=dict)
     funding: dict[str, list[dict[str, str]]] = field(default_factory=dict)
     statistics: dict[tuple[str, str], list[list[str]]] = field(default_factory=dict)
     tickers: dict[str, list[dict[str, str]]] = field(default_factory=dict)
+    instruments: dict[str, list[dict[str, str]]] = field(default_factory=dict)
+    liquidations: dict[str, list[dict[str, str]]] = field(default_factory=dict)
     kept: int = 1440
     fresh: int = 2
 
@@ -268,9 +187,19 @@ class OkxReplies:
             return self._earlier(self.funding.get(query["instId"]), "fundingTime", query, "after", 100)
         if path.startswith("/api/v5/rubik/stat/"):
             return self._earlier(self.statistics.get((path, query["instId"]), []), 0, query, "end", 100)
-        if path == "/api/v5/market/tickers":
-            return as_json({"code": "0", "msg": "", "data": self.tickers.get(query["instType"], [])})
-        return None
+        lists = {
+            "/api/v5/market/tickers": lambda: self.tickers.get(query["instType"], []),
+            "/api/v5/public/instruments": lambda: self.instruments.get(query["instType"], []),
+            "/api/v5/public/liquidation-orders": lambda: self._liquidations(query),
+        }
+        return as_json({"code": "0", "msg": "", "data": lists[path]()}) if path in lists else None
+
+    def _liquidations(self, query: Query) -> list[dict[str, Any]]:
+        family = query["instFamily"]
+        end, limit = int(query.get("after", 2**62)), min(int(query.get("limit", 100)), 100)
+        orders = [row for row in _newest(self.liquidations.get(family, []), "ts") if int(row["ts"]) < end][:limit]
+        group = {"instFamily": family, "instId": f"{family}-SWAP", "instType": "SWAP", "totalLoss": "0", "uly": family}
+        return [{**group, "details": orders}] if orders else []
 
     def _earlier(self, rows: list[Any] | None, key: int | str, query: Query, before: str, most: int) -> Reply:
         if rows is None:
@@ -282,3 +211,55 @@ class OkxReplies:
 
 def _newest(rows: list[Any], key: int | str) -> list[Any]:
     return sorted(rows, key=lambda row: -int(row[key]))
+
+
+@dataclass
+class GateReplies:
+    """Gate as it answers from these orders and contracts, which are as it gives them; the newest orders come first.
+
+    Args:
+        orders: of the whole market.
+        contracts: of the USDT market.
+        most: orders that one answer holds.
+    """
+
+    orders: list[dict[str, Any]] = field(default_factory=list)
+    contracts: list[dict[str, Any]] = field(default_factory=list)
+    most: int = 1000
+
+    def __call__(self, path: str, query: Query) -> Reply | None:
+        """Answer a question, as a route."""
+        if path == "/api/v4/futures/usdt/contracts":
+            return as_json(self.contracts)
+        if path == "/api/v4/futures/usdt/liq_orders":
+            begin, end = int(query["from"]), int(query["to"])
+            if end - begin > 3600:
+                return as_json({"label": "INVALID_PARAM_VALUE", "message": "time range exceeds 3600"}, 400)
+            orders = [order for order in self.orders if begin <= order["time"] <= end]
+            orders.sort(key=lambda order: -order["time"])
+            return as_json(orders[: min(int(query.get("limit", 100)), self.most)])
+        return None
+
+
+@dataclass
+class CoinglassReplies:
+    """CoinGlass as it answers with this key from these rows, which are as it gives them.
+
+    Args:
+        history: by coin.
+        exchanges: of the exchange list, with its sum.
+    """
+
+    history: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    exchanges: tuple[str, ...] = ("All", "Binance", "OKX", "Bybit")
+
+    def __call__(self, path: str, query: Query) -> Reply | None:
+        """Answer a question, as a route."""
+        if path == "/api/futures/liquidation/exchange-list":
+            rows = [{"exchange": name, "liquidation_usd": 1.5} for name in self.exchanges]
+            return as_json({"code": "0", "msg": "success", "data": rows})
+        if path == "/api/futures/liquidation/aggregated-history":
+            begin, end = int(query["start_time"]), int(query["end_time"])
+            rows = [row for row in self.history.get(query["symbol"], []) if begin <= row["time"] <= end]
+            return as_json({"code": "0", "msg": "success", "data": rows[: int(query["limit"])]})
+        return None
