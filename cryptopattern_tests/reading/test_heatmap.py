@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from cryptopattern_pipelines.reading.heatmap import Heatmap, find_plot, read_heatmap
+from cryptopattern_pipelines.reading.heatmap import Heatmap, read_heatmap
+from cryptopattern_pipelines.reading.heatmap_plot import find_plot
 from cryptopattern_pipelines.reading.ocr import default_engine
 from cryptopattern_pipelines.reading.palettes import PALETTES
 from cryptopattern_pipelines.reading.picture import load_picture
