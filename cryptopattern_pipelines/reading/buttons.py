@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from cryptopattern_pipelines.reading.classify import TextLine, Title, market_of, text_lines
+from cryptopattern_pipelines.reading.classify import Title, market_of
+from cryptopattern_pipelines.reading.lines import TextLine, text_lines
 from cryptopattern_pipelines.reading.ocr import Engine, Word
 
 _SPAN = re.compile(r"([1lIiTt]|\d{1,3})\s?(hours?|days?|weeks?|months?|years?|[hdwy])(?:\s?[vy]|\s\d)?", re.IGNORECASE)

@@ -13,13 +13,14 @@ import numpy as np
 
 from cryptopattern_pipelines.reading.bars import BarTable
 from cryptopattern_pipelines.reading.buttons import read_header
-from cryptopattern_pipelines.reading.classify import Title, market_of, names_liquidations, text_lines
+from cryptopattern_pipelines.reading.classify import Title, market_of, names_liquidations
 from cryptopattern_pipelines.reading.contract import Level, Mark, Reading
 from cryptopattern_pipelines.reading.dashboard import read_dashboard
 from cryptopattern_pipelines.reading.distribution import DistributionChart, read_distribution
 from cryptopattern_pipelines.reading.heatmap import Heatmap, read_heatmap
 from cryptopattern_pipelines.reading.heatmap_plot import Plot, find_plot
 from cryptopattern_pipelines.reading.histogram import read_histogram
+from cryptopattern_pipelines.reading.lines import text_lines
 from cryptopattern_pipelines.reading.liquidation_map import legend_of, read_map
 from cryptopattern_pipelines.reading.metrics import MetricReading
 from cryptopattern_pipelines.reading.ocr import Engine, Word

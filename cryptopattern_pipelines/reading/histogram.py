@@ -14,7 +14,7 @@ import numpy as np
 
 from cryptopattern_pipelines.reading.axes import fit_axis
 from cryptopattern_pipelines.reading.bars import BarTable, find_share_bar, sides_of
-from cryptopattern_pipelines.reading.classify import TextLine, text_lines
+from cryptopattern_pipelines.reading.lines import TextLine, text_lines
 from cryptopattern_pipelines.reading.liquidation_map import price_range_under
 from cryptopattern_pipelines.reading.ocr import Engine, Word
 from cryptopattern_pipelines.reading.pixels import distance_from, runs_of
