@@ -16,8 +16,14 @@ from cryptopattern_pipelines.reading.bands import strongest_bands
 from cryptopattern_pipelines.reading.heatmap_plot import Plot
 from cryptopattern_pipelines.reading.ocr import Engine, Word
 from cryptopattern_pipelines.reading.pixels import Box
-from cryptopattern_pipelines.reading.printed_numbers import NUMBER_CHARACTERS, Number, numbers_of, writes_decimal_comma
-from cryptopattern_pipelines.reading.tick_labels import TickLabel, tick_labels
+from cryptopattern_pipelines.reading.printed_numbers import (
+    NUMBER_CHARACTERS,
+    Number,
+    is_foreign,
+    numbers_of,
+    writes_decimal_comma,
+)
+from cryptopattern_pipelines.reading.tick_labels import UNCLEAR_SIGN, TickLabel, are_ambiguous, tick_labels
 
 
 @dataclass(frozen=True)
@@ -49,7 +55,6 @@ class Heatmap:
 
 
 _PRICE = r"\$\d[\d,.]*|\d[\d,]*[.,]\d{2,}"
-_COMMA_WORDS = re.compile(r"Liquidations-|liquidaci|liquida\u00e7", re.IGNORECASE)  # German, Spanish, Portuguese
 _LEAST_LABELS = 3
 # How far under the middle of its digits a label's tick is, in their height: ECharts and canvases put the em box's
 # middle on it, plotly and matplotlib the digits' own.
@@ -79,8 +84,8 @@ def read_heatmap(picture: np.ndarray, words: Sequence[Word], engine: Engine, plo
         price = dollars[0] if len(dollars) == 1 and dollars[0] < _DEAREST else None
         return Heatmap((), price, largest, None, plot.palette.name, plot.box, missing)
     current = _current_price(labels, dollars or plain, axis, plot.box)
-    if current is None and _is_unclear(words, labels):
-        missing = "whether the price labels' sign is the decimal one can't be told"
+    if current is None and is_foreign(word.text for word in words) and are_ambiguous(labels):
+        missing = UNCLEAR_SIGN
         return Heatmap((), None, largest, None, plot.palette.name, plot.box, missing)
     levels = tuple(
         HeatmapLevel(axis.value(row), _side(axis.value(row), current), strength, axis.error, standing)
@@ -88,12 +93,6 @@ def read_heatmap(picture: np.ndarray, words: Sequence[Word], engine: Engine, plo
     )
     ends = sorted((axis.value(plot.box.top - 0.5), axis.value(plot.box.bottom - 0.5)))
     return Heatmap(levels, current, largest, (ends[0], ends[1]), plot.palette.name, plot.box)
-
-
-def _is_unclear(words: Sequence[Word], labels: Sequence[TickLabel]) -> bool:
-    """Whether labels like 2,320 stand on a page in a language that writes decimal commas, but not on all pages."""
-    foreign = any(_COMMA_WORDS.search(word.text) for word in words)
-    return foreign and sum(label.ambiguous for label in labels) > 0.5 * sum(bool(label.numbers) for label in labels)
 
 
 def _side(price: float, current: float | None) -> str | None:
@@ -156,22 +155,23 @@ def _price_axis(labels: Sequence[TickLabel], plot: Plot, header: Sequence[float]
 
     axis = fitted(numbers)
     if axis is None and len(header) == 1:
-        axis = fitted([_with_first_digit_of(header[0], several) for several in numbers])
+        axis = fitted([with_first_digit_of(header[0], several) for several in numbers])
     return axis
 
 
-def _with_first_digit_of(price: float, numbers: Sequence[Number]) -> list[Number]:
-    """Numbers as large as a price that begin with another digit, if one is easily taken for the other in small print.
+def with_first_digit_of(price: float, numbers: Sequence[Number]) -> list[Number]:
+    """Numbers as large as a price, with its first digit, where they have it or one that small print makes of it.
 
     Labels of one axis often begin with one digit, so a blurred one is misread all along: the price over the plot tells.
     """
     power = 10.0 ** math.floor(math.log10(price))
     first = int(price / power)
-    return [
-        replace(number, value=number.value + (first - int(number.value / power)) * power)
-        for number in numbers
-        if {int(number.value / power), first} in _ALIKE_DIGITS
-    ]
+    found = []
+    for number in numbers:
+        own = int(number.value / power)
+        if own == first or {own, first} in _ALIKE_DIGITS:
+            found.append(replace(number, value=number.value + (first - own) * power))
+    return found
 
 
 def _tagged(label: TickLabel) -> float | None:
