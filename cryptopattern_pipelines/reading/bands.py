@@ -11,7 +11,7 @@ import numpy as np
 
 from cryptopattern_pipelines.reading.heatmap_plot import Plot
 from cryptopattern_pipelines.reading.palettes import OFF, STEPS, Palette
-from cryptopattern_pipelines.reading.pixels import Box, runs_of, without_gaps
+from cryptopattern_pipelines.reading.pixels import Box, channel_max, runs_of, without_gaps
 
 _LEAST_SIDE = 60  # pixels of the smallest picture or plot in which bands can be told
 _LEAST_STRENGTH = 0.03
@@ -65,7 +65,7 @@ def _popup(picture: np.ndarray, box: Box) -> Box | None:
     if run[1] - run[0] < max(12, box.height // 40):
         return None
     fill = np.median(inside[run[0] : run[1]], axis=0)
-    same = (np.abs(rows[run[0] : run[1], : box.right] - fill).max(axis=2) <= 8).mean(axis=0) > 0.35
+    same = (channel_max(np.abs(rows[run[0] : run[1], : box.right] - fill)) <= 8).mean(axis=0) > 0.35
     other = np.flatnonzero(~without_gaps(same[box.left :], max(2, box.width // 30)))
     left = box.left + (int(other[-1]) + 1 if other.size else 0)
     if box.right - left < 8 or left - box.left < 0.3 * box.width:

@@ -122,7 +122,7 @@ def _plot_rows(picture: np.ndarray, box: Box, palette: Palette) -> tuple[int, in
     beside = picture[box.top : box.bottom, box.right + 2 : box.right + 2 + max(4, box.width // 50)].reshape(-1, 3)
     page = np.median(beside, axis=0) if len(beside) else None
     if page is not None and not _is_ground(page, palette):
-        own &= np.abs(part - page.astype(np.float32)).max(axis=2) >= np.abs(page - palette.ground).max() / 2
+        own &= channel_max(np.abs(part - page.astype(np.float32))) >= np.abs(page - palette.ground).max() / 2
     on = without_gaps(own.mean(axis=1) >= 0.25, max(3, round(0.015 * len(picture))))
     on[box.top : box.bottom] = True
     above = np.flatnonzero(~on[: box.top])
@@ -141,7 +141,7 @@ def _axis_line_rows(picture: np.ndarray, box: Box, palette: Palette) -> tuple[in
     if not _is_ground(page, palette):
         return 0, height
     usual = np.median(near[box.top : box.bottom], axis=0)
-    drawn = (np.abs(near - usual).max(axis=2) <= _EVEN) & (np.abs(usual - page).max(axis=1) > _EVEN)
+    drawn = (channel_max(np.abs(near - usual)) <= _EVEN) & (np.abs(usual - page).max(axis=1) > _EVEN)
     column = drawn[:, int(drawn.sum(axis=0).argmax())]
     if column.mean() <= _MOST_OF_HEIGHT:
         return 0, height
@@ -162,7 +162,7 @@ def _plot_left(picture: np.ndarray, box: Box, palette: Palette) -> int:
     page = np.median(part[:, :3].reshape(-1, 3), axis=0)
     if _is_ground(page, palette):
         return box.left
-    ground = np.abs(part - palette.ground).max(axis=2) < np.abs(part - page.astype(np.float32)).max(axis=2)
+    ground = channel_max(np.abs(part - palette.ground)) < channel_max(np.abs(part - page.astype(np.float32)))
     off = np.flatnonzero(((palette.places(part) != OFF) & ground).mean(axis=0) < 0.4)
     return int(off[-1]) + 1 if off.size else 0
 

@@ -33,7 +33,7 @@ from cryptopattern_pipelines.reading.heatmap_plot import find_plot
 from cryptopattern_pipelines.reading.metrics import MetricReading
 from cryptopattern_pipelines.reading.ocr import Engine, Word, default_engine
 from cryptopattern_pipelines.reading.picture import MAX_BYTES, FileTooLarge, UnreadablePicture, file_bytes, load_picture
-from cryptopattern_pipelines.reading.pixels import is_noise
+from cryptopattern_pipelines.reading.pixels import channel_max, channel_min, is_noise
 from cryptopattern_pipelines.reading.text_page import text_page
 from cryptopattern_pipelines.reading.workers import attempt, map_isolated
 
@@ -232,9 +232,9 @@ def _word_scale(pixels: int) -> float:
 
 def _without_bands(picture: np.ndarray, length: int) -> np.ndarray:
     """Strokes black on white, grey, of a crop whose horizontal bands of that length or more are taken out."""
-    bright = picture.max(axis=2)
+    bright = channel_max(picture)
     if np.median(bright) > 160:
-        bright = 255 - picture.min(axis=2)
+        bright = 255 - channel_min(picture)
     bands = cv2.morphologyEx(bright, cv2.MORPH_OPEN, np.ones((1, length), np.uint8))
     strokes = cv2.subtract(bright, bands)
     return 255 - (strokes > 0.3 * strokes.max()).astype(np.uint8) * 255

@@ -105,10 +105,10 @@ def _without_grounds(ink: np.ndarray, picture: np.ndarray) -> np.ndarray:
     ]
     of_each = [np.zeros(ink.shape, np.uint8)] + [cv2.inRange(picture, least, most) for least, most in limits]
     count, areas = cv2.connectedComponents(np.bitwise_or.reduce(of_each), connectivity=4)
-    is_ground = np.zeros(count, np.uint8)
-    is_ground[areas[ink == 0]] = 1
-    is_ground[0] = 0
-    return np.where(is_ground[areas] > 0, 0, ink).astype(np.uint8)
+    stays = np.ones(count, np.uint8)
+    stays[areas[ink == 0]] = 0
+    stays[0] = 1
+    return cv2.bitwise_and(ink, stays[areas])
 
 
 def _text_boxes(ink: np.ndarray) -> list[Box] | None:

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from cryptopattern_pipelines.reading.ocr import Engine
-from cryptopattern_pipelines.reading.pixels import Box, off_ground
+from cryptopattern_pipelines.reading.pixels import Box, channel_min, off_ground
 from cryptopattern_pipelines.reading.printed_numbers import (
     NUMBER_CHARACTERS,
     Number,
@@ -66,7 +66,7 @@ def tick_labels(
         if filled:
             if box.height < _LOW_TAG * height:
                 # It has lost a part of its rim to a label under it; the least channel shows white on red alone.
-                more = [box.of(picture, margin).min(axis=2) for margin in (0, 1, 2)]
+                more = [channel_min(box.of(picture, margin)) for margin in (0, 1, 2)]
             else:
                 more = [box.of(picture, -margin) for margin in (2, 3)]
                 more += [enlarged(_label_crop(picture, box, True), 0.2)]
