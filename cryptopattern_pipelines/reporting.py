@@ -22,7 +22,7 @@ def print_analyses(console: Console, analyses: pd.DataFrame, rates: pd.DataFrame
     """One hour's SQUEEZE_ANALYSES, each beside what the WIN_RATES of 24h say of its side."""
     hour = "" if analyses.empty else f", hour of {analyses['hour'].max():%Y-%m-%d %H:%M} UTC"
     console.print(f"[bold]Squeeze analyses{hour}[/]")
-    day = rates[rates["timeframe"] == "24h"].set_index(["symbol", "side"])
+    day = rates[(rates["timeframe"] == "24h") & (rates["condition"] == "all")].set_index(["symbol", "side"])
     for row in analyses.sort_values("symbol").itertuples():
         side = _SIDE_OF.get(row.squeeze_type)
         signals = ", ".join(name for name in SIGNALS if not pd.isna(getattr(row, f"{name}_strength"))) or "no signal"
@@ -57,7 +57,8 @@ def print_events(console: Console, events: pd.DataFrame) -> None:
 
 
 def win_rates_table(rates: pd.DataFrame) -> Table:
-    """One day's WIN_RATES."""
+    """One day's WIN_RATES of all claims; those of single conditions stand in the table."""
+    rates = rates[rates["condition"] == "all"]
     day = "" if rates.empty else f", known by the end of {rates['day'].max():%Y-%m-%d}"
     table = Table(
         "symbol", "time", "side", "won", "interval", "n", "base", "base n", "lift", "verdict",

@@ -1,5 +1,6 @@
 """What every asset shares: its declaration from a schema, and writing its rows with their check and metadata."""
 
+import base64
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -92,6 +93,12 @@ def write(
     )
     yield from set_aside_result(table, key, broken)
     yield from quality_results(table, key, rows, window, lambda before, columns: store.read(table, before, columns))
+
+
+def show(context: dg.AssetExecutionContext, name: str, png: bytes) -> None:
+    """Put a picture on the page of the run's newest partition; pictures lie in the event log, so one a run."""
+    picture = f"![{name}](data:image/png;base64,{base64.b64encode(png).decode()})"
+    context.add_asset_metadata({name: dg.MetadataValue.md(picture)}, partition_key=context.partition_key_range.end)
 
 
 def counts(rows: int, partitions: int) -> dict[str, Any]:

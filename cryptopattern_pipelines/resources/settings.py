@@ -137,6 +137,37 @@ class Settings(BaseSettings):
         validation_alias=_named("CONFIDENCE_THRESHOLD"),
         description="score from which, with three signals, an analysis is HIGH_CONFIDENCE",
     )
+    max_reading_age_hours: float = Field(
+        default=24.0,
+        gt=0,
+        le=168,
+        validation_alias=_named("CRYPTOPATTERN_MAX_READING_AGE_HOURS"),
+        description="how old a picture may be at an hour's end to still say something of it",
+    )
+    target_sigmas: float = Field(
+        default=1.0,
+        gt=0,
+        validation_alias=_named("CRYPTOPATTERN_TARGET_SIGMAS"),
+        description="move that wins, in trailing sigmas of the timeframe",
+    )
+    stop_sigmas: float = Field(
+        default=1.0,
+        gt=0,
+        validation_alias=_named("CRYPTOPATTERN_STOP_SIGMAS"),
+        description="move against a claim that loses, in the same sigmas",
+    )
+    fee_bps: float = Field(
+        default=5.0,
+        ge=0,
+        validation_alias=_named("CRYPTOPATTERN_FEE_BPS"),
+        description="fee of an entry, and again of an exit, basis points",
+    )
+    slippage_bps: float = Field(
+        default=2.0,
+        ge=0,
+        validation_alias=_named("CRYPTOPATTERN_SLIPPAGE_BPS"),
+        description="slippage of an entry, and again of an exit, basis points",
+    )
     max_content_length: int = Field(
         default=16 * 1024 * 1024,
         gt=0,

@@ -71,7 +71,7 @@ class Column:
     description: str
     nullable: bool = False
     checks: tuple[pa.Check, ...] = ()
-    before: int | None = None
+    before: str | int | None = None
 
 
 @dataclass(frozen=True)
@@ -156,7 +156,8 @@ class TableSchema:
             else pd.Series(None, index=frame.index, dtype=c.dtype)
             for c in self.columns
         }
-        return pd.DataFrame(columns).reset_index(drop=True)
+        # Not copied into one block: of millions of rows, both would not fit beside each other.
+        return pd.DataFrame(columns, copy=False).reset_index(drop=True)
 
     def filled_up(self, rows: pd.DataFrame, others: pd.DataFrame) -> pd.DataFrame:
         """One row a key: cell by cell what `rows` tell, and what `others` tell where those are silent.
@@ -627,11 +628,49 @@ SQUEEZE_ANALYSES = TableSchema(
             TEXT,
             "where the shares are from",
             True,
-            _one_of(["all_leverage", "optical_opti", "realised_liquidations"]),
+            _one_of(["all_leverage", "optical_opti", "realised_liquidations", "daily_liquidations"]),
         ),
         Column("dominance_sha256", TEXT, "picture that they were read from", True),
-        Column("dominance_age_hours", REAL, "age of that picture at the hour's end", True, _not_negative()),
+        Column(
+            "dominance_age_hours",
+            REAL,
+            "age at the hour's end of that picture, or of the day that a daily total is of",
+            True,
+            _not_negative(),
+        ),
+        *(
+            column
+            for chart in ("all_leverage", "optical_opti")
+            for column in (
+                Column(f"{chart}_long_pct", REAL, f"share of longs on the newest {chart} chart", True, _percent()),
+                Column(f"{chart}_short_pct", REAL, f"share of shorts on the newest {chart} chart", True, _percent()),
+                Column(f"{chart}_age_hours", REAL, "age of that chart at the hour's end", True, _not_negative()),
+            )
+        ),
+        *(
+            column
+            for place, way in (("above", "at or above"), ("below", "below"))
+            for column in (
+                Column(
+                    f"nearest_cluster_{place}",
+                    REAL,
+                    f"nearest price {way} the hour's at which the newest heatmap or map shows liquidations, USD",
+                    True,
+                    _positive(),
+                ),
+                Column(f"cluster_{place}_distance_pct", REAL, "how far that is, percent", True, _not_negative()),
+                Column(
+                    f"cluster_{place}_strength",
+                    REAL,
+                    "its strength as a fraction of the chart's largest",
+                    True,
+                    _fraction(),
+                ),
+            )
+        ),
+        Column("clusters_age_hours", REAL, "age of that heatmap or map at the hour's end", True, _not_negative()),
         Column("market_sources", TEXT, "venue:market of the snapshot, comma between"),
+        Column("explanation", TEXT, "what the row says, in one sentence", True),
     ),
     indexes=(("symbol", "hour"), ("severity", "hour"), ("hour", "probability")),
 )
@@ -639,15 +678,22 @@ SQUEEZE_ANALYSES = TableSchema(
 WIN_RATES = TableSchema(
     "win_rates",
     "day",
-    "one symbol, timeframe and side: how often an analysis of that side was right by the end of the day",
-    ("day", "symbol", "timeframe", "side"),
+    "one symbol, condition, timeframe and side: how often a claim of that side was right by the end of the day",
+    ("day", "symbol", "condition", "timeframe", "side"),
     (
         _day(),
         _symbol(),
+        Column(
+            "condition",
+            TEXT,
+            "which claims are counted: all, those of a severity (severity:MAJOR), or of a pattern (pattern:...)",
+            checks=(pa.Check.str_length(min_value=1),),
+            before="all",
+        ),
         Column("timeframe", TEXT, "how long an outcome is waited for", checks=_one_of(["24h", "7d", "1m"])),
         Column("side", TEXT, "long: price was to rise (SHORT_SQUEEZE); short: to fall", checks=_one_of(SIDES)),
-        Column("wins", WHOLE, "analyses whose target was touched first", checks=_not_negative()),
-        Column("sample_size", WHOLE, "analyses of that side with a known outcome", checks=_not_negative()),
+        Column("wins", WHOLE, "windows whose target was touched first, net of costs", checks=_not_negative()),
+        Column("sample_size", WHOLE, "claims of that side with a known outcome", checks=_not_negative()),
         Column(
             "effective_sample_size",
             WHOLE,
@@ -672,10 +718,34 @@ WIN_RATES = TableSchema(
         ),
         Column("lift", REAL, "win rate over base rate", True, _not_negative()),
         Column(
+            "lift_low", REAL, "interval of the lift at 95 %, lower end; both rates are uncertain", True, _not_negative()
+        ),
+        Column(
+            "lift_high", REAL, "interval of the lift at 95 %, upper end; empty where it has none", True, _not_negative()
+        ),
+        Column("net_return_pct", REAL, "mean return of the windows that do not overlap, net of costs, percent", True),
+        Column("base_net_return_pct", REAL, "the same of every hour, percent", True),
+        Column("costs_bps", REAL, "fees and slippage of entry and exit together, basis points", True, _not_negative()),
+        Column(
             "verdict",
             TEXT,
-            "EDGE: interval above the base rate; ADVERSE: below; NO_EDGE: holds it; NO_DATA: no outcome",
+            "EDGE: interval above the base rate, and so with the base rate's own error and the number of conditions "
+            "looked at; ADVERSE: below in the same way; NO_EDGE: neither; NO_DATA: no outcome",
             checks=_one_of(["EDGE", "ADVERSE", "NO_EDGE", "NO_DATA"]),
+        ),
+        Column(
+            "bias",
+            TEXT,
+            "side that has an EDGE where the other has none, NONE else",
+            True,
+            _one_of(["LONG", "SHORT", "NONE"]),
+        ),
+        Column(
+            "bias_strength_pct",
+            REAL,
+            "that side's win rate less its base rate, percentage points; empty without a bias",
+            True,
+            _percent(),
         ),
     ),
     indexes=(("symbol", "day"),),
@@ -713,14 +783,23 @@ SQUEEZE_EVENTS = TableSchema(
         Column(
             "liquidated_usd",
             REAL,
-            "USD of the squeezed side closed by force within the move; empty without a feed, and then no condition",
+            "USD of the squeezed side closed by force, as far as liquidated_source tells it; empty without any",
             True,
             _not_negative(),
         ),
         Column(
+            "liquidated_source",
+            TEXT,
+            "what liquidated_usd is: hourly_feed: of the move's hours; daily_feed: of the whole days that it touched; "
+            "open_interest_proxy: no liquidations but the stand-in of liquidated_proxy_usd",
+            True,
+            _one_of(["hourly_feed", "daily_feed", "open_interest_proxy"]),
+        ),
+        Column(
             "liquidated_percentile",
             REAL,
-            "rank of its greatest hour among the hours before the start, percent; empty without a feed",
+            "rank of its greatest hour among the hours before, or of its greatest day among the days before, percent; "
+            "empty without a feed, and then no condition",
             True,
             _percent(),
         ),

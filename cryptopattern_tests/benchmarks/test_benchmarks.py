@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from cryptopattern_pipelines.reading.distribution import ShareReading
-from cryptopattern_pipelines.reading.reading import MetricReading, Reading
+from cryptopattern_pipelines.reading.metrics import MetricReading
+from cryptopattern_pipelines.reading.reading import Reading
 from cryptopattern_pipelines.resources.settings import PROJECT
 from cryptopattern_tests.benchmarks import analysis, archive, reading
 from cryptopattern_tests.benchmarks.__main__ import main, names
