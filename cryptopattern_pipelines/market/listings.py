@@ -121,6 +121,19 @@ def most_traded(rows: pd.DataFrame, count: int) -> list[str]:
     return ranked["coin"].head(count).tolist()
 
 
+def names_to_ask(rows: pd.DataFrame, coins: Iterable[str]) -> set[str]:
+    """The names by which a source finds these coins, by rows of SYMBOLS: in all bundles, as 1000PEPE and PEPE."""
+    wanted = set(coins)
+    pairs = zip(rows["symbol"], rows["multiplier"], strict=True)
+    told = {bundled(Symbol(name, int(size))) for name, size in pairs if renamed(Symbol(name)).coin in wanted}
+    return told | wanted
+
+
+def bundled(symbol: Symbol) -> str:
+    """A coin's name with its bundle's size before it, as `parse` reads it."""
+    return symbol.coin if symbol.multiplier == 1 else f"{symbol.multiplier}{symbol.coin}"
+
+
 def _named(listing: Listing, traded: pd.DataFrame) -> Iterable:
     """Each instrument once, with the coin that its rows are of, where they say so."""
     told = traded[["instrument", "symbol"]].drop_duplicates()
