@@ -66,12 +66,13 @@ def write(
 ) -> Events:
     """Write a whole window's rows, one file a partition, or nothing at all when a row breaks the schema.
 
-    Of a table from outside, rows that can't be are set aside, and the others written; see `storage/rows.py`.
+    Of a table from outside, rows that can't be are set aside (see `storage/rows.py`), and the others filled up with
+    what was imported.
     """
     window = window_of(context)
     key = context.asset_key
     try:
-        rows, broken = store.sorted_out(table, rows)
+        rows, broken = store.from_outside(table, rows, window)
         written = store.table(table).write(rows, window.start, window.end)
         store.set_aside(table, broken, window)
     except InvalidRowsError as wrong:

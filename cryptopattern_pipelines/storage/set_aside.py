@@ -34,7 +34,7 @@ def set_aside(store: TableStore, schema: TableSchema, broken: pd.DataFrame, star
 
 def rows_set_aside(store: TableStore, start: datetime, end: datetime) -> pd.DataFrame:
     """All tables' broken rows of [start, end), as rows of QUARANTINED_MARKET_ROWS."""
-    tables = [_table(store, name) for name in MARKET_TABLES]
+    tables = [_table(store, schema.name) for schema in MARKET_TABLES]
     found = [table.read(start, end) for table in tables if _has_any(table)]
     return pd.concat([QUARANTINED_MARKET_ROWS.empty(), *found], ignore_index=True)
 
