@@ -11,6 +11,7 @@ from rich.table import Table
 from cryptopattern_pipelines.storage.schemas import SIGNALS
 
 if TYPE_CHECKING:
+    from cryptopattern_pipelines.doctor import Finding
     from cryptopattern_pipelines.reading.reading import Reading
 
 # The side of the market that gains when the squeeze comes.
@@ -95,6 +96,17 @@ def print_reading(console: Console, reading: "Reading") -> None:
     for metric in reading.metrics:
         change = "" if metric.change is None else f"  ({metric.change:+g} %)"
         console.print(f"  {metric.name}: {metric.value:,.10g} {metric.unit or ''}{change}")
+
+
+_MARKS = {"well": "[green]✓[/]", "warning": "[yellow]![/]", "wrong": "[red]✗[/]"}
+
+
+def print_finding(console: Console, finding: "Finding") -> None:
+    """One finding of the doctor, and the line that mends it."""
+    line = f"{_MARKS[finding.state]} {escape(finding.name):<17} {escape(finding.said)}"
+    console.print(line, highlight=False, soft_wrap=True)
+    if finding.mend:
+        console.print(f"  {'':<17} → {escape(finding.mend)}", highlight=False, soft_wrap=True)
 
 
 def _rate(row: pd.Series) -> str:

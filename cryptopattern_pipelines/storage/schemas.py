@@ -63,7 +63,7 @@ _POSTGRES: dict[str, Any] = {
 class Column:
     """One column: its pandas dtype, what it means, and what its values may be.
 
-    `before` is what holds for the rows of a file that was written before the table had the column.
+    `before` is the value of rows from before there was this column; None where none can be told.
     """
 
     name: str
@@ -158,6 +158,22 @@ class TableSchema:
         }
         # Not copied into one block: of millions of rows, both would not fit beside each other.
         return pd.DataFrame(columns, copy=False).reset_index(drop=True)
+
+    def filled_up(self, rows: pd.DataFrame, others: pd.DataFrame) -> pd.DataFrame:
+        """One row a key: cell by cell what `rows` tell, and what `others` tell where those are silent.
+
+        Both have this table's columns and no key twice; so has the result, sorted by the key.
+        """
+        if others.empty:
+            return rows
+        key = list(self.key)
+        both = pd.concat([rows, others], ignore_index=True) if len(rows) else others
+        shared = both.duplicated(key, keep=False)
+        if shared.any():
+            # `first` is each column's first value that is there.
+            one = both[shared].groupby(key, as_index=False, sort=False).first()
+            both = pd.concat([both[~shared], one[self.names]], ignore_index=True)
+        return self.conform(both.sort_values(key))
 
 
 def _hour() -> Column:
@@ -442,7 +458,7 @@ REALISED_LIQUIDATIONS = TableSchema(
             WHOLE,
             "hours that the figures cover, the last of them being this one: 1, or 24 where a feed tells days alone",
             checks=_positive(),
-            before=1,
+            before=1,  # there were hourly feeds alone
         ),
         Column("long_liquidated_usd", REAL, "USD of longs sold off", checks=_not_negative()),
         Column("short_liquidated_usd", REAL, "USD of shorts bought in", checks=_not_negative()),
@@ -456,6 +472,9 @@ REALISED_LIQUIDATIONS = TableSchema(
     indexes=(("symbol", "hour"),),
 )
 
+# What comes from outside as rows: one that is broken is set aside and leaves the others be; see `rows.sorted_out`.
+MARKET_TABLES = (MARKET_CANDLES.name, DERIVATIVES_METRICS.name, REALISED_LIQUIDATIONS.name)
+
 EXCHANGE_SNAPSHOTS = TableSchema(
     "exchange_snapshots",
     "hour",
@@ -466,11 +485,19 @@ EXCHANGE_SNAPSHOTS = TableSchema(
         _symbol(),
         Column("average_price", REAL, "mean of the venues' closes, USD", checks=_positive()),
         Column(
+            "volume_weighted_price",
+            REAL,
+            "mean of the same closes by the coins traded in the hour, USD; empty where nothing was traded",
+            True,
+            _positive(),
+        ),
+        Column(
             "price_variance",
             REAL,
             "largest minus smallest close, USD (the guide's name for it)",
             checks=_not_negative(),
         ),
+        Column("price_spread_bps", REAL, "the same over the closes' median, basis points", True, _not_negative()),
         Column("high_24h", REAL, "USD", checks=_positive()),
         Column("low_24h", REAL, "USD", checks=_positive()),
         Column("price_change_1h_pct", REAL, "against the price one hour before, percent", True),
@@ -486,8 +513,18 @@ EXCHANGE_SNAPSHOTS = TableSchema(
         Column("taker_volume_ratio", REAL, "takers' buy over sell volume, mean over venues", True),
         Column("long_liquidated_24h_usd", REAL, "USD of longs sold off in 24 hours, where a feed exists", True),
         Column("short_liquidated_24h_usd", REAL, "USD of shorts bought in in 24 hours, where a feed exists", True),
+        Column(
+            "liquidation_venues", TEXT, "venues that the two are sums of, comma between; all for an aggregate", True
+        ),
         Column("venues", TEXT, "venue:market of every candle that was seen, comma between"),
         Column("venue_count", WHOLE, "how many those are", checks=_positive()),
+        Column(
+            "outlier_venues",
+            TEXT,
+            "those whose close is further than 3 % from the median that most are near, comma between; empty text for "
+            "none",
+            True,
+        ),
         Column(
             "metrics_age_hours",
             REAL,
@@ -500,6 +537,47 @@ EXCHANGE_SNAPSHOTS = TableSchema(
             TEXT,
             "what is missing or doubtful, comma between; empty when nothing is",
         ),
+    ),
+    indexes=(("symbol", "hour"),),
+)
+
+MARKET_CONTRADICTIONS = TableSchema(
+    "market_contradictions",
+    "hour",
+    "two figures of one symbol and hour that can't both be right, or that lie further apart than markets do",
+    ("hour", "symbol", "what", "source_a", "source_b"),
+    (
+        _hour(),
+        _symbol(),
+        Column(
+            "what",
+            TEXT,
+            "what they are of: price (lowest and highest close), funding_sign and funding_rate (lowest and highest, "
+            "for 8 hours), open_interest_usd (against coins x price), volume_usd (against coins x typical price), "
+            "liquidated_usd (all against the venues' sum), imported_… (that column of a source and of an import)",
+        ),
+        Column("source_a", TEXT, "who tells the first: venue, or venue:market"),
+        Column("source_b", TEXT, "who tells the second, or what it is worked out from"),
+        Column("value_a", REAL, "in the unit that its kind has: USD, coins, or a fraction for 8 hours"),
+        Column("value_b", REAL, "in the same unit"),
+        Column("ratio", REAL, "the first over the second; empty where the second is 0", True),
+    ),
+    indexes=(("symbol", "hour"),),
+)
+
+QUARANTINED_MARKET_ROWS = TableSchema(
+    "quarantined_market_rows",
+    "hour",
+    "one row that a source told and that can't be, set aside with the reason",
+    ("hour", "table_name", "number"),
+    (
+        _hour(),
+        Column("table_name", TEXT, "table that it was meant for", checks=_one_of(list(MARKET_TABLES))),
+        Column("number", WHOLE, "1, 2, ... among that table's rows of the hour", checks=_positive()),
+        _symbol(),
+        Column("venue", TEXT, "e.g. binance"),
+        Column("reason", TEXT, "what is wrong with it, in one line"),
+        Column("row_json", TEXT, "the whole row as a JSON object; numbers that JSON lacks as text"),
     ),
     indexes=(("symbol", "hour"),),
 )
@@ -749,6 +827,43 @@ SQUEEZE_EVENTS = TableSchema(
     indexes=(("symbol", "day"), ("squeeze_type", "started_at")),
 )
 
+SYMBOLS = TableSchema(
+    "symbols",
+    "day",
+    "one name under which venues list a coin, as it was known by the end of the day",
+    ("day", "symbol"),
+    (
+        _day(),
+        Column("symbol", TEXT, "the name as venues list it, e.g. MATIC; other tables go by the newest name, POL"),
+        Column(
+            "status",
+            TEXT,
+            "listed: on a venue at the day's end; delisted: on none any more",
+            checks=_one_of(["listed", "delisted"]),
+        ),
+        Column("renamed_to", TEXT, "the coin's newer name, once its name has changed", True),
+        Column("venues", TEXT, "where it is listed, or last was, comma between"),
+        Column("markets", TEXT, "venue:market of each, comma between"),
+        Column("instruments", TEXT, "venue:market:name of each, comma between"),
+        Column(
+            "multiplier",
+            WHOLE,
+            "coins in one unit of its largest instrument: 1000 for 1000PEPE, 1 where coins trade one by one",
+            checks=_positive(),
+        ),
+        Column("first_seen", TIME, "since when it is known to trade, UTC"),
+        Column("last_seen", TIME, "until when it was seen to trade, at most the day's end, UTC"),
+        Column(
+            "volume_24h_usd",
+            REAL,
+            "traded in the day's 24 hours, all instruments of the name, USD; empty where no candles were asked for",
+            True,
+            _not_negative(),
+        ),
+    ),
+    indexes=(("symbol", "day"),),
+)
+
 TABLES: dict[str, TableSchema] = {
     table.name: table
     for table in (
@@ -762,9 +877,12 @@ TABLES: dict[str, TableSchema] = {
         MARKET_CANDLES,
         DERIVATIVES_METRICS,
         REALISED_LIQUIDATIONS,
+        QUARANTINED_MARKET_ROWS,
         EXCHANGE_SNAPSHOTS,
+        MARKET_CONTRADICTIONS,
         SQUEEZE_ANALYSES,
         WIN_RATES,
         SQUEEZE_EVENTS,
+        SYMBOLS,
     )
 }
