@@ -11,12 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cryptopattern_pipelines.market.archive import ArchiveSource
-from cryptopattern_pipelines.market.snapshots import LOOKBACK, exchange_snapshots
 from cryptopattern_pipelines.squeeze.events import DEFAULTS, EventSettings, squeeze_events
 from cryptopattern_pipelines.squeeze.grid import WindowError
 from cryptopattern_pipelines.storage.schemas import REALISED_LIQUIDATIONS, SQUEEZE_ANALYSES, SQUEEZE_EVENTS
 from cryptopattern_tests.squeeze.frames import Numbers, candles, claims, hours, liquidations, utc, walk
+from cryptopattern_tests.squeeze.history import CASCADES, SYMBOLS, history, missed
 
 HOUR = pd.Timedelta(hours=1)
 DAY = pd.Timedelta(days=1)
@@ -454,59 +453,18 @@ def test_the_scale_of_prices_coins_and_liquidations_does_not_matter(seed: int, p
     pd.testing.assert_frame_equal(rows.assign(**prices, **volumes), scaled, rtol=1e-9)
 
 
-SYMBOLS = ("ADA", "AVAX", "BNB", "BTC", "DOGE", "ETH", "LINK", "SOL", "XRP")
-CASCADES = {
-    "2021-05-19": 1,
-    "2021-09-07": 1,
-    "2022-06-13": 1,
-    "2022-11-08": 2,
-    "2023-08-17": 1,
-    "2024-08-05": 1,
-}
-
-
-def history(shared: Path, start: pd.Timestamp, end: pd.Timestamp) -> tuple[pd.DataFrame, ...]:
-    """Snapshots, candles and liquidations; Bybit's open interest where Binance's archive has none."""
-    source, known = ArchiveSource(shared / "market" / "archive"), start - DEFAULTS.lookback
-    priced = source.candles(SYMBOLS, known, end)
-    snapshots = exchange_snapshots(
-        priced, source.derivatives_metrics(SYMBOLS, known - LOOKBACK, end), NO_LIQUIDATIONS, known, end
-    )
-    stack = shared / "market" / "stack"
-    bybit = pd.read_parquet(stack / "oi_bybit_1h.parquet")
-    # A snapshot that bears the hour's start is the newest that was published by the hour's end.
-    bybit = bybit.assign(hour=bybit["ts"].dt.as_unit("us"), symbol=bybit["symbol"].str.removesuffix("USDT"))
-    snapshots = snapshots.merge(bybit[["hour", "symbol", "oi_base"]], on=["hour", "symbol"], how="left")
-    coins = snapshots["open_interest_base"].fillna(snapshots["oi_base"])
-    feed = pd.read_parquet(stack / "liquidations_1h.parquet")
-    liquidated = pd.DataFrame(
-        {
-            "hour": feed["ts"].dt.as_unit("us"),
-            "symbol": feed["symbol"].str.removesuffix("USDT"),
-            "venue": feed["venue"],
-            "long_liquidated_usd": feed["liq_long_usd"],
-            "short_liquidated_usd": feed["liq_short_usd"],
-            "span_hours": 1,
-            "completeness": "complete",
-        }
-    )
-    return snapshots.assign(open_interest_base=coins), priced, REALISED_LIQUIDATIONS.conform(liquidated)
-
-
 @pytest.mark.parametrize("day", CASCADES)
 def test_known_cascades_are_found_for_every_symbol(shared: Path, day: str) -> None:
-    """A long squeeze starts within an hour of the hour in which the symbol fell most, from close to close."""
-    start, end = utc(day), utc(day) + CASCADES[day] * DAY
-    snapshots, priced, liquidated = history(shared, start, end + DAY)
-    rows = squeeze_events(snapshots, priced, liquidated, NO_ANALYSES, start, end + DAY)
-    SQUEEZE_EVENTS.pandera.validate(rows)
-    falls = rows[rows["squeeze_type"] == "LONG_SQUEEZE"]
-    closes = snapshots.pivot_table(index="hour", columns="symbol", values="average_price")
-    hourly = closes.pct_change(fill_method=None).loc[start : end - HOUR]
-    assert list(hourly) == list(SYMBOLS)
-    for symbol, fell_most in hourly.idxmin().items():
-        starts = falls.loc[falls["symbol"] == symbol, "started_at"]
-        assert ((starts - fell_most).abs() <= HOUR).any(), (symbol, fell_most, starts.tolist())
-    # Open interest is known for all symbols but those that Bybit did not list yet; the feed of three is of 2024.
-    with_feed = set(falls.loc[falls["evidence"].str.contains("liquidations"), "symbol"])
+    """Whichever feeds there are, and whichever venues' open interest."""
+    start, end = utc(day), utc(day) + (CASCADES[day] + 1) * DAY
+    past = history(shared, start, end)
+    told_hourly = squeeze_events(past.snapshots, past.candles, past.hourly, NO_ANALYSES, start, end)
+    SQUEEZE_EVENTS.pandera.validate(told_hourly)
+    assert set(past.snapshots["symbol"]) == set(SYMBOLS)
+    assert missed(told_hourly, past.snapshots) == []
+    # The hourly feed is of three symbols and of 2024.
+    with_feed = set(told_hourly.loc[told_hourly["liquidated_source"] == "hourly_feed", "symbol"])
     assert with_feed == ({"BTC", "ETH", "SOL"} if day == "2024-08-05" else set())
+    feeds = pd.concat([past.hourly, past.daily])
+    for snapshots in (past.snapshots, past.both_venues):
+        assert missed(squeeze_events(snapshots, past.candles, feeds, NO_ANALYSES, start, end), snapshots) == []
