@@ -67,6 +67,19 @@ def test_the_rival_gives_the_guides_numbers() -> None:
     ]
 
 
+def test_the_three_rivals_say_the_same() -> None:
+    task = analysis.work(symbols=4, hours=100)
+    mine = analysis.ours(task)
+    ready = pd.DataFrame(analysis.rival(analysis.rows_for_the_rival(task, mine)))
+    others = analysis.rival_in_one_pass(task), analysis.rival_row_by_row(task, mine)
+    for other in others:
+        pd.testing.assert_frame_equal(ready.drop(columns=STAMPS), pd.DataFrame(other).drop(columns=STAMPS))
+
+
+# Each of the guide's signals and analyses bears the time at which it was made.
+STAMPS = ["analysis_timestamp"]
+
+
 def both() -> tuple[pd.DataFrame, pd.DataFrame]:
     task = analysis.work(symbols=5, hours=200)
     mine = analysis.ours(task)
