@@ -21,9 +21,9 @@ from cryptopattern_pipelines.reading.symbols import (
 )
 
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/"
-# USDT behind the coin, with the letters that it is read as.
 _CAPITAL = 718  # height of a capital letter, in `relative_width`'s unit
 _NARROWEST, _WIDEST = 0.6, 1.7  # how much narrower or wider than usual a face can be
+# USDT behind the coin, with the letters that it is read as.
 _QUOTE = re.compile(r"[/|-]?(?:U[S5][DO0Q][TI1C]?|PERP)$")
 
 
