@@ -10,7 +10,8 @@ import pytest
 from cryptopattern_pipelines.reading.metrics import MetricReading
 from cryptopattern_pipelines.reading.reading import Reading
 from cryptopattern_pipelines.reading.shares import ShareReading
-from cryptopattern_tests.benchmarks import analysis, reading
+from cryptopattern_pipelines.resources.settings import PROJECT
+from cryptopattern_tests.benchmarks import analysis, archive, reading
 from cryptopattern_tests.benchmarks.__main__ import main, names
 from cryptopattern_tests.benchmarks.figure import Figure
 
@@ -64,6 +65,19 @@ def test_the_rival_gives_the_guides_numbers() -> None:
         "uncertain",
         "INSUFFICIENT_DATA",
     ]
+
+
+def test_the_three_rivals_say_the_same() -> None:
+    task = analysis.work(symbols=4, hours=100)
+    mine = analysis.ours(task)
+    ready = pd.DataFrame(analysis.rival(analysis.rows_for_the_rival(task, mine)))
+    others = analysis.rival_in_one_pass(task), analysis.rival_row_by_row(task, mine)
+    for other in others:
+        pd.testing.assert_frame_equal(ready.drop(columns=STAMPS), pd.DataFrame(other).drop(columns=STAMPS))
+
+
+# Each of the guide's signals and analyses bears the time at which it was made.
+STAMPS = ["analysis_timestamp"]
 
 
 def both() -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -142,3 +156,12 @@ def test_every_field_of_a_truth_is_asked_for() -> None:
         ("price", "0.00001234"), ("metric values", "2.00"),
     ]  # fmt: skip
     assert not [field for field in reading.fields_of(truth | {"long_share": 40.0}) if field.kind == "percentages"]
+
+
+def test_both_ways_read_the_same_month_of_the_archive() -> None:
+    sample = PROJECT / "data" / "samples"
+    hours = 29 * 24
+    # Three perpetual and two spot candles an hour, three coins' funding each eight hours, two coins' hourly metrics.
+    assert archive.rival(sample, ["2025-01"]) == 5 * hours + 3 * hours // 8 + 2 * hours
+    # Three coins' metrics an hour: funding is known of the third.
+    assert archive.ours(sample, ["2025-01"]) >= (5 + 3) * hours
