@@ -109,7 +109,7 @@ def _data_argument(settings: Settings) -> str:
 
 
 def _fill(settings: Settings, start: datetime, end: datetime, *, only_missing: bool = False) -> bool:
-    """Fill the hours and then the days of a range; whether there was anything to do."""
+    """Fill the hours, then the days, then the forecasts of a range; whether there was anything to do."""
     import dagster as dg
 
     from cryptopattern_pipelines.automation.fill import fill, is_filled, whole_days, window_to_fill
@@ -123,7 +123,8 @@ def _fill(settings: Settings, start: datetime, end: datetime, *, only_missing: b
     store = TableStore(settings.store_root)
     ran = False
     with dg.DagsterInstance.get() as instance:
-        for name, window in (("hourly", hours), ("daily", whole_days(hours))):
+        # Forecasts take their models from the days before them, and days come after hours: so once more, with models.
+        for name, window in (("hourly", hours), ("daily", whole_days(hours)), ("forecasts", hours)):
             job = definitions.resolve_job_def(name)
             if window is None or (only_missing and is_filled(job, window, instance, store)):
                 continue

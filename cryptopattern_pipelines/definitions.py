@@ -5,11 +5,16 @@ from typing import Any
 
 import dagster as dg
 
-from cryptopattern_pipelines.assets import market, outcomes, screenshots, squeeze
+from cryptopattern_pipelines.assets import forecasts, market, outcomes, screenshots, squeeze
 from cryptopattern_pipelines.assets.serving import serving_asset
 from cryptopattern_pipelines.automation import jobs
 from cryptopattern_pipelines.automation.schedules import schedules
-from cryptopattern_pipelines.automation.sensors import days_after_late_hours, missed_hours, new_screenshots
+from cryptopattern_pipelines.automation.sensors import (
+    days_after_late_hours,
+    forecasts_after_late_days,
+    missed_hours,
+    new_screenshots,
+)
 from cryptopattern_pipelines.resources.analysis import Analysis
 from cryptopattern_pipelines.resources.database import ServingDatabase
 from cryptopattern_pipelines.resources.market import Market
@@ -26,15 +31,16 @@ def build_definitions(settings: Settings, resources: Mapping[str, Any] | None = 
     analysis = Analysis.of(settings)
     return dg.Definitions(
         assets=[
-            *dg.load_assets_from_modules([screenshots, market, squeeze, outcomes]),
+            *dg.load_assets_from_modules([screenshots, market, squeeze, outcomes, forecasts]),
             *(serving_asset(table) for table in TABLES.values()),
         ],
-        jobs=[jobs.hourly, jobs.daily, jobs.late_screenshots],
+        jobs=[jobs.hourly, jobs.daily, jobs.late_screenshots, jobs.forecasts],
         schedules=schedules(schedules_are),
         sensors=[
             new_screenshots(sensors_are, reading_age=analysis.signals().readings_lookback),
             missed_hours(sensors_are),
             days_after_late_hours(sensors_are),
+            forecasts_after_late_days(sensors_are),
         ],
         resources={
             "store": Store.of(settings),

@@ -42,6 +42,10 @@ SIGNALS = [
     "funding_extreme",
     "open_interest_change",
 ]
+# What a forecast is asked for, each within 24 hours: see `squeeze/targets.py`.
+TARGETS = ["long_squeeze", "short_squeeze", "up_move", "down_move", "any_move"]
+# Kinds of models, from the plainest on: see `squeeze/models.py`.
+MODEL_KINDS = ["climatology", "volatility", "logistic", "boosting", "blend"]
 
 _ARROW = {
     TIME: pyarrow.timestamp("us", tz="UTC"),
@@ -665,6 +669,98 @@ SQUEEZE_EVENTS = TableSchema(
     indexes=(("symbol", "day"), ("squeeze_type", "started_at")),
 )
 
+SQUEEZE_FORECASTER = TableSchema(
+    "squeeze_forecaster",
+    "day",
+    "one target: the model that stands at the end of the day, and what the day's training did",
+    ("day", "target"),
+    (
+        _day(),
+        Column("target", TEXT, "what is forecast, within 24 hours", checks=_one_of(TARGETS)),
+        Column(
+            "status",
+            TEXT,
+            "PROMOTED: a model was trained and beat the one that stood; KEPT: it did not; CARRIED: no training; "
+            "NO_DATA: nothing stands, too little is known",
+            checks=_one_of(["PROMOTED", "KEPT", "CARRIED", "NO_DATA"]),
+        ),
+        Column("reason", TEXT, "the status in words, with what it was judged by"),
+        Column("model_kind", TEXT, "kind of the model that stands", True, _one_of(MODEL_KINDS)),
+        Column("model_version", TEXT, "its day of training and the beginning of its hash", True),
+        Column("model_sha256", TEXT, "hash by which the model is kept in the store", True),
+        Column("trained_on", TIME, "the day by whose end it was trained", True),
+        Column("calibration", TEXT, "map from its chances to those that came true", True),
+        Column("training_sha256", TEXT, "hash of the rows that it learned from and was judged on", True),
+        Column("training_from", TIME, "first hour that it learned from", True),
+        Column("training_to", TIME, "last hour that it learned from", True),
+        Column("training_rows", WHOLE, "rows that it learned from", True, _positive()),
+        Column("validation_from", TIME, "first hour that it was judged on, none of which it learned from", True),
+        Column("validation_to", TIME, "last hour that it was judged on", True),
+        Column("validation_rows", WHOLE, "rows that it was judged on", True, _positive()),
+        Column(
+            "base_rate_pct", REAL, "how often the target came in the hours it learned from, percent", True, _percent()
+        ),
+        Column(
+            "base_sample_size",
+            WHOLE,
+            "windows behind the base rate that do not overlap, all symbols",
+            True,
+            _positive(),
+        ),
+        Column("brier", REAL, "its Brier score in the validation, before calibration", True, _fraction()),
+        Column("brier_base", REAL, "that of the base rate", True, _fraction()),
+        Column("brier_before", REAL, "that of the model that stood before", True, _fraction()),
+        Column("skill", REAL, "1 - brier / brier_base", True),
+        Column(
+            "calibration_error",
+            REAL,
+            "expected calibration error in the validation, before calibration",
+            True,
+            _fraction(),
+        ),
+    ),
+    indexes=(("target", "day"),),
+)
+
+SQUEEZE_FORECASTS = TableSchema(
+    "squeeze_forecasts",
+    "hour",
+    "one symbol and target: its chance within 24 hours, by the model that stood before the hour's day began",
+    ("hour", "symbol", "target"),
+    (
+        _hour(),
+        _symbol(),
+        Column("target", TEXT, "what is forecast, within the 24 hours after the hour", checks=_one_of(TARGETS)),
+        Column("probability_pct", REAL, "calibrated chance, percent", checks=_percent()),
+        Column(
+            "base_rate_pct",
+            REAL,
+            "how often the target came in the hours that the model learned from, percent",
+            checks=_percent(),
+        ),
+        Column(
+            "base_sample_size",
+            WHOLE,
+            "windows behind the base rate that do not overlap, all symbols",
+            checks=_positive(),
+        ),
+        Column(
+            "interval_low_pct",
+            REAL,
+            "Wilson interval at 95 % of how often it came in the validation after such a chance, lower end; "
+            "empty for a base rate alone",
+            True,
+            _percent(),
+        ),
+        Column("interval_high_pct", REAL, "the same, upper end", True, _percent()),
+        Column("interval_sample_size", WHOLE, "days of the validation behind the interval", True, _positive()),
+        Column("drivers", TEXT, "the features that move the log-odds most, each with how far; empty for a base rate"),
+        Column("model_kind", TEXT, "kind of the model", checks=_one_of(MODEL_KINDS)),
+        Column("model_version", TEXT, "as in squeeze_forecaster"),
+    ),
+    indexes=(("symbol", "hour"), ("target", "hour")),
+)
+
 TABLES: dict[str, TableSchema] = {
     table.name: table
     for table in (
@@ -682,5 +778,7 @@ TABLES: dict[str, TableSchema] = {
         SQUEEZE_ANALYSES,
         WIN_RATES,
         SQUEEZE_EVENTS,
+        SQUEEZE_FORECASTER,
+        SQUEEZE_FORECASTS,
     )
 }
