@@ -3,6 +3,7 @@
 
     python3 bootstrap.py demo                          set up, and run the bundled sample through every asset
     python3 bootstrap.py up | down                     start or stop the Dagster UI, schedules and sensors
+    python3 bootstrap.py doctor                        say what is wrong, and what mends it
     python3 bootstrap.py backfill --from D --to D      fill a range of history
     python3 bootstrap.py test                          set up, and run everything that CI runs
     python3 bootstrap.py bench [NAME]                  measure against the rivals

@@ -3,6 +3,7 @@
 Heavy imports stand inside the commands, so that `cryptopattern read` starts without Dagster.
 """
 
+import re
 import shlex
 from datetime import UTC, datetime
 from pathlib import Path
@@ -94,6 +95,70 @@ def backfill(start: datetime, end: datetime, archive: str | None, symbols: str |
     _say_where(settings)
 
 
+def _print_mappings(context: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if not wanted:
+        return
+    from cryptopattern_pipelines.market.mapping import shipped
+
+    for name, about in shipped().items():
+        click.echo(f"{name}: {about}")
+    context.exit()
+
+
+@main.command("import", epilog="Mappings that ship: `cryptopattern import --mappings`. More: docs/market-import.md.")
+@click.argument("table")
+@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--mapping", help="Which column is which: a .toml file, or the name of one that ships.")
+@click.option("--set", "constants", multiple=True, metavar="NAME=VALUE", help="A value that holds for every row.")
+@click.option("--backfill", "then_backfill", is_flag=True, help="Then materialise the hours and days concerned again.")
+@click.option("--mappings", is_flag=True, is_eager=True, expose_value=False, callback=_print_mappings,
+              help="List the mappings that ship, and stop.")  # fmt: skip
+def import_(
+    table: str, files: tuple[Path, ...], mapping: str | None, constants: tuple[str, ...], then_backfill: bool
+) -> None:
+    """Take files of your own history, Parquet or CSV, into a market table.
+
+    TABLE is market_candles, derivatives_metrics or realised_liquidations. Columns are known by the table's own names,
+    or by a mapping. The rows are kept apart and fill what the market's source lacks, whenever an hour is materialised;
+    the source's own values come first. The same file once more changes nothing. Rows that can't be taken are set
+    aside in a file, with the reason.
+
+    \b
+    cryptopattern import market_candles candles.csv --set venue=kraken --set market=spot
+    cryptopattern import derivatives_metrics oi_bybit_1h.parquet --mapping bybit-open-interest
+    cryptopattern import realised_liquidations 2021/*.csv --mapping my-feed.toml --backfill
+    """
+    from cryptopattern_pipelines.importing import import_files, mapping_for, window_to_materialise
+    from cryptopattern_pipelines.market.mapping import importable
+    from cryptopattern_pipelines.storage.parquet import TableStore
+
+    settings = load_settings()
+    schema, values = importable(table), dict(map(_assignment, constants))
+    store = TableStore(settings.store_root)
+    found = import_files(store, files, lambda file: mapping_for(schema, file, mapping, values), _PEOPLE)
+    for each in found:
+        click.echo(f"{each.file}: {each.rows:,} rows taken, {each.taken.partitions:,} hours changed")
+        if each.rejected:
+            reasons = "; ".join(f"{count:,} {reason}" for reason, count in each.rejected.items())
+            click.echo(f"  set aside: {reasons}; see {each.rejected_at}")
+    window = window_to_materialise(found)
+    if window is None:
+        click.echo("nothing is new")
+    elif then_backfill:
+        _fill(settings, *window)
+        _say_where(settings)
+    else:
+        start, end = (f"{at:%Y-%m-%d}" if at.hour == 0 else f"{at:%Y-%m-%dT%H:%M}" for at in window)
+        click.echo(f"materialise again: cryptopattern backfill --from {start} --to {end}")
+
+
+def _assignment(text: str) -> tuple[str, str | float]:
+    name, equals, value = text.partition("=")
+    if not (name and equals and value):
+        raise click.UsageError(f"--set {text}: say NAME=VALUE, e.g. --set venue=binance")
+    return name, float(value) if re.fullmatch(r"-?\d+(\.\d+)?", value) else value
+
+
 def _say_where(settings: Settings) -> None:
     """Where the rows are, and that a server was left running."""
     from cryptopattern_pipelines.resources.database import database_url, hide_password
@@ -152,12 +217,18 @@ def demo(again: bool) -> None:
 @main.command()
 def up() -> None:
     """Open the Dagster UI, with schedules and sensors, in the background."""
+    import dagster as dg
+
     from cryptopattern_pipelines import local
     from cryptopattern_pipelines.resources.database import database_url, hide_password
 
     settings = load_settings()
     local.prepare_home(settings)
     database_url(settings)
+    with dg.DagsterInstance.get() as instance:
+        orphans = local.end_orphaned_runs(settings, instance)
+    if orphans:
+        _PEOPLE.print(f"{orphans} runs had been cut off; the daemon tries them again")
     with _PEOPLE.status("starting the UI and the daemon …"):
         started = local.start_ui(settings)
     click.echo(f"{'up' if started else 'was up already'}: {local.address(settings)}")
@@ -177,6 +248,33 @@ def down() -> None:
     if settings.database_url is None and settings.postgres_folder.exists():
         EmbeddedPostgres(settings.postgres_folder).stop()
     click.echo("stopped" if stopped else "the UI was not up; Postgres is stopped")
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a finding, a line each.")
+def doctor(as_json: bool) -> None:
+    """Look at everything that an installation needs, and print the line that mends what is wrong.
+
+    Exit code 1 when something is wrong, 0 when all is well or a warning at most. Nothing is started or changed.
+
+    \b
+    cryptopattern doctor
+    cryptopattern doctor --json | jq 'select(.state != "well")'
+    """
+    import json
+
+    from cryptopattern_pipelines.doctor import examine
+    from cryptopattern_pipelines.reporting import print_finding
+
+    settings, console, wrong = load_settings(), Console(), False
+    for finding in examine(settings):
+        wrong |= finding.state == "wrong"
+        if as_json:
+            click.echo(json.dumps(finding.as_dict()))
+        else:
+            print_finding(console, finding)
+    if wrong:
+        raise click.exceptions.Exit(1)
 
 
 @main.command()

@@ -5,9 +5,11 @@ from typing import Any
 
 import dagster as dg
 
-from cryptopattern_pipelines.assets import forecasts, market, outcomes, screenshots, squeeze
+from cryptopattern_pipelines.assets import forecasts, market, outcomes, screenshots, squeeze, symbols
 from cryptopattern_pipelines.assets.serving import serving_asset
 from cryptopattern_pipelines.automation import jobs
+from cryptopattern_pipelines.automation.failures import failures, silence
+from cryptopattern_pipelines.automation.housekeeping import health_checks, health_job, housekeeping
 from cryptopattern_pipelines.automation.schedules import schedules
 from cryptopattern_pipelines.automation.sensors import (
     days_after_late_hours,
@@ -15,9 +17,11 @@ from cryptopattern_pipelines.automation.sensors import (
     missed_hours,
     new_screenshots,
 )
+from cryptopattern_pipelines.local import address
 from cryptopattern_pipelines.resources.analysis import Analysis
 from cryptopattern_pipelines.resources.database import ServingDatabase
 from cryptopattern_pipelines.resources.market import Market
+from cryptopattern_pipelines.resources.notifier import Notifier
 from cryptopattern_pipelines.resources.reader import Reader
 from cryptopattern_pipelines.resources.settings import Settings, load_settings
 from cryptopattern_pipelines.resources.stores import LandingFolder, Store
@@ -29,18 +33,23 @@ def build_definitions(settings: Settings, resources: Mapping[str, Any] | None = 
     schedules_are = dg.DefaultScheduleStatus.RUNNING if settings.automation else dg.DefaultScheduleStatus.STOPPED
     sensors_are = dg.DefaultSensorStatus.RUNNING if settings.automation else dg.DefaultSensorStatus.STOPPED
     analysis = Analysis.of(settings)
+    checks = health_checks()
+    health = health_job(checks)
     return dg.Definitions(
         assets=[
-            *dg.load_assets_from_modules([screenshots, market, squeeze, outcomes, forecasts]),
+            *dg.load_assets_from_modules([screenshots, market, symbols, squeeze, outcomes, forecasts]),
             *(serving_asset(table) for table in TABLES.values()),
         ],
-        jobs=[jobs.hourly, jobs.daily, jobs.late_screenshots, jobs.forecasts],
-        schedules=schedules(schedules_are),
+        asset_checks=[checks],
+        jobs=[jobs.hourly, jobs.daily, jobs.late_screenshots, jobs.forecasts, health, housekeeping],
+        schedules=schedules(schedules_are, health),
         sensors=[
             new_screenshots(sensors_are, reading_age=analysis.signals().readings_lookback),
             missed_hours(sensors_are),
             days_after_late_hours(sensors_are),
             forecasts_after_late_days(sensors_are),
+            failures(sensors_are, ui=address(settings)),
+            silence(sensors_are, ui=address(settings)),
         ],
         resources={
             "store": Store.of(settings),
@@ -49,6 +58,7 @@ def build_definitions(settings: Settings, resources: Mapping[str, Any] | None = 
             "market": Market.of(settings),
             "analysis": analysis,
             "database": ServingDatabase(settings),
+            "notifier": Notifier.of(settings),
             **(resources or {}),
         },
         # Steps are short: a process for each would cost more than the work (2.2 s a step).

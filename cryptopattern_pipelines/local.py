@@ -9,11 +9,15 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 
 import click
+import dagster as dg
 import psutil
+from dagster._core.launcher import DefaultRunLauncher
 
+from cryptopattern_pipelines.automation.jobs import PROCESS_TAG
 from cryptopattern_pipelines.resources.settings import DATA_VARIABLE, PROJECT, Settings
 
 _START_SECONDS = 90
@@ -71,11 +75,37 @@ def start_ui(settings: Settings) -> bool:
     while time.monotonic() < deadline:
         if leader.poll() is not None:
             break
-        if _is_up(settings):
+        if is_up(settings):
             return True
         time.sleep(0.3)
     stop_ui(settings)
     raise LocalError(f"the UI did not come up: {_last_line(log)} (all of it in {log})")
+
+
+def end_orphaned_runs(settings: Settings, instance: dg.DagsterInstance) -> int:
+    """Report as failed the runs that went on when the daemon and all its processes died; how many.
+
+    Nobody else would: they would hold back every run after them until their time is over. The daemon tries them again.
+    Runs whose workers live elsewhere, by another launcher than Dagster's own, are left alone, and so is everything
+    while any process of this installation's Dagster lives.
+    """
+    if not isinstance(instance.run_launcher, DefaultRunLauncher) or _dagster_lives(settings):
+        return 0
+    going = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
+    orphans = [run for run in instance.get_runs(dg.RunsFilter(statuses=going)) if PROCESS_TAG not in run.tags]
+    for run in orphans:
+        instance.report_run_failed(run, "its process is gone (killed, or the machine was restarted)")
+    return len(orphans)
+
+
+def _dagster_lives(settings: Settings) -> bool:
+    """Whether any other process works on this installation's Dagster."""
+    for process in psutil.process_iter():
+        with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+            at_home = process.environ().get("DAGSTER_HOME") == str(settings.dagster_home)
+            if at_home and process.pid != os.getpid() and any("dagster" in word for word in process.cmdline()):
+                return True
+    return False
 
 
 def stop_ui(settings: Settings) -> bool:
@@ -115,7 +145,8 @@ def _answers(host: str, port: int) -> bool:
         return probe.connect_ex((host, port)) == 0
 
 
-def _is_up(settings: Settings) -> bool:
+def is_up(settings: Settings) -> bool:
+    """Whether the UI answers."""
     try:
         with urllib.request.urlopen(f"{address(settings)}/server_info", timeout=2) as answer:
             return bool(answer.status == 200)

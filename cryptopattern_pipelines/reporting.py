@@ -11,6 +11,7 @@ from rich.table import Table
 from cryptopattern_pipelines.storage.schemas import SIGNALS
 
 if TYPE_CHECKING:
+    from cryptopattern_pipelines.doctor import Finding
     from cryptopattern_pipelines.reading.reading import Reading
 
 # The side of the market that gains when the squeeze comes.
@@ -21,7 +22,7 @@ def print_analyses(console: Console, analyses: pd.DataFrame, rates: pd.DataFrame
     """One hour's SQUEEZE_ANALYSES, each beside what the WIN_RATES of 24h say of its side."""
     hour = "" if analyses.empty else f", hour of {analyses['hour'].max():%Y-%m-%d %H:%M} UTC"
     console.print(f"[bold]Squeeze analyses{hour}[/]")
-    day = rates[rates["timeframe"] == "24h"].set_index(["symbol", "side"])
+    day = rates[(rates["timeframe"] == "24h") & (rates["condition"] == "all")].set_index(["symbol", "side"])
     for row in analyses.sort_values("symbol").itertuples():
         side = _SIDE_OF.get(row.squeeze_type)
         signals = ", ".join(name for name in SIGNALS if not pd.isna(getattr(row, f"{name}_strength"))) or "no signal"
@@ -56,7 +57,8 @@ def print_events(console: Console, events: pd.DataFrame) -> None:
 
 
 def win_rates_table(rates: pd.DataFrame) -> Table:
-    """One day's WIN_RATES."""
+    """One day's WIN_RATES of all claims; those of single conditions stand in the table."""
+    rates = rates[rates["condition"] == "all"]
     day = "" if rates.empty else f", known by the end of {rates['day'].max():%Y-%m-%d}"
     table = Table(
         "symbol", "time", "side", "won", "interval", "n", "base", "base n", "lift", "verdict",
@@ -94,6 +96,17 @@ def print_reading(console: Console, reading: "Reading") -> None:
     for metric in reading.metrics:
         change = "" if metric.change is None else f"  ({metric.change:+g} %)"
         console.print(f"  {metric.name}: {metric.value:,.10g} {metric.unit or ''}{change}")
+
+
+_MARKS = {"well": "[green]✓[/]", "warning": "[yellow]![/]", "wrong": "[red]✗[/]"}
+
+
+def print_finding(console: Console, finding: "Finding") -> None:
+    """One finding of the doctor, and the line that mends it."""
+    line = f"{_MARKS[finding.state]} {escape(finding.name):<17} {escape(finding.said)}"
+    console.print(line, highlight=False, soft_wrap=True)
+    if finding.mend:
+        console.print(f"  {'':<17} → {escape(finding.mend)}", highlight=False, soft_wrap=True)
 
 
 def _rate(row: pd.Series) -> str:

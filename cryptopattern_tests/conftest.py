@@ -7,8 +7,13 @@ from pathlib import Path
 
 import psycopg2
 import pytest
+from hypothesis import settings
 
 from cryptopattern_pipelines.storage.embedded import EmbeddedPostgres
+
+# How long an example takes depends on what else the machine does, and is no property of the code.
+settings.register_profile("cryptopattern", deadline=None)
+settings.load_profile("cryptopattern")
 
 
 @pytest.fixture(scope="session")

@@ -11,11 +11,11 @@ from cryptopattern_pipelines.assets.market import exchange_snapshots, market_can
 from cryptopattern_pipelines.assets.materialise import Events, table_asset, write
 from cryptopattern_pipelines.assets.squeeze import squeeze_analyses, squeeze_events
 from cryptopattern_pipelines.automation.partitions import DAILY, Window, window_of
+from cryptopattern_pipelines.model_card import model_card
 from cryptopattern_pipelines.resources.stores import Store
 from cryptopattern_pipelines.squeeze import features, forecaster, forecasts, paths, targets
 from cryptopattern_pipelines.squeeze.forecaster import Standing, Verdict
 from cryptopattern_pipelines.squeeze.grid import epoch_hour
-from cryptopattern_pipelines.squeeze.model_card import model_card
 from cryptopattern_pipelines.squeeze.models import Model
 from cryptopattern_pipelines.storage import schemas
 

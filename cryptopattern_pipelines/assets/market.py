@@ -5,10 +5,11 @@ from contextlib import contextmanager
 
 import dagster as dg
 
+from cryptopattern_pipelines.assets.following import rows_of_followed
 from cryptopattern_pipelines.assets.materialise import Events, table_asset, write
 from cryptopattern_pipelines.automation.jobs import PROCESS_TAG
 from cryptopattern_pipelines.automation.partitions import window_of
-from cryptopattern_pipelines.market import snapshots
+from cryptopattern_pipelines.market import contradictions, snapshots
 from cryptopattern_pipelines.market.live import NoVenueError
 from cryptopattern_pipelines.market.source import MarketSource
 from cryptopattern_pipelines.resources.market import Market
@@ -24,7 +25,7 @@ _FIRST_WAIT_SECONDS = 60
 
 
 @contextmanager
-def _patience(context: dg.AssetExecutionContext) -> Iterator[None]:
+def patience(context: dg.AssetExecutionContext) -> Iterator[None]:
     """Ask for another try, later, when no venue could be reached at all; a person who waits is told at once."""
     try:
         yield
@@ -35,7 +36,7 @@ def _patience(context: dg.AssetExecutionContext) -> Iterator[None]:
         raise dg.RetryRequested(max_retries=_RETRIES, seconds_to_wait=wait) from error
 
 
-def _tell_problems(context: dg.AssetExecutionContext, source: MarketSource) -> dict[str, int]:
+def tell_problems(context: dg.AssetExecutionContext, source: MarketSource) -> dict[str, int]:
     """Log what a source could not bring while it brought the rest; how many such problems there were."""
     for problem in source.problems:
         context.log.warning(str(problem))
@@ -46,39 +47,69 @@ def _tell_problems(context: dg.AssetExecutionContext, source: MarketSource) -> d
 def market_candles(context: dg.AssetExecutionContext, store: Store, market: Market) -> Events:
     """Closed hourly candles of every symbol, venue and market."""
     source = market.open()
-    with _patience(context):
-        rows = source.candles(market.symbols, *window_of(context))
-    yield from write(context, store, schemas.MARKET_CANDLES, rows, **_tell_problems(context, source))
+    with patience(context):
+        rows = rows_of_followed(source.candles, store, market, window_of(context))
+    rows = store.with_imported(schemas.MARKET_CANDLES, rows, window_of(context))
+    yield from write(context, store, schemas.MARKET_CANDLES, rows, **tell_problems(context, source))
 
 
 @dg.asset(**table_asset(schemas.DERIVATIVES_METRICS, GROUP))
 def derivatives_metrics(context: dg.AssetExecutionContext, store: Store, market: Market) -> Events:
     """Funding, open interest and positioning ratios, as they were known by the end of each hour."""
     source = market.open()
-    with _patience(context):
-        rows = source.derivatives_metrics(market.symbols, *window_of(context))
-    yield from write(context, store, schemas.DERIVATIVES_METRICS, rows, **_tell_problems(context, source))
+    with patience(context):
+        rows = rows_of_followed(source.derivatives_metrics, store, market, window_of(context))
+    rows = store.with_imported(schemas.DERIVATIVES_METRICS, rows, window_of(context))
+    yield from write(context, store, schemas.DERIVATIVES_METRICS, rows, **tell_problems(context, source))
 
 
 @dg.asset(**table_asset(schemas.REALISED_LIQUIDATIONS, GROUP))
 def realised_liquidations(context: dg.AssetExecutionContext, store: Store, market: Market) -> Events:
     """Longs and shorts that venues closed by force, where a venue publishes them."""
     source = market.open()
-    rows = source.realised_liquidations(market.symbols, *window_of(context))
-    yield from write(context, store, schemas.REALISED_LIQUIDATIONS, rows, **_tell_problems(context, source))
+    rows = rows_of_followed(source.realised_liquidations, store, market, window_of(context))
+    rows = store.with_imported(schemas.REALISED_LIQUIDATIONS, rows, window_of(context))
+    yield from write(context, store, schemas.REALISED_LIQUIDATIONS, rows, **tell_problems(context, source))
 
 
-@dg.asset(
-    **table_asset(schemas.EXCHANGE_SNAPSHOTS, GROUP, deps=[market_candles, derivatives_metrics, realised_liquidations])
-)
+_FROM_OUTSIDE = [market_candles, derivatives_metrics, realised_liquidations]
+
+
+@dg.asset(**table_asset(schemas.QUARANTINED_MARKET_ROWS, GROUP, deps=_FROM_OUTSIDE))
+def quarantined_market_rows(context: dg.AssetExecutionContext, store: Store) -> Events:
+    """Rows that a source told and that can't be, each with the reason; the three tables before are without them."""
+    rows = store.rows_set_aside(window_of(context))
+    counts = rows["table_name"].value_counts().to_dict()
+    yield from write(context, store, schemas.QUARANTINED_MARKET_ROWS, rows, tables=counts)
+
+
+@dg.asset(**table_asset(schemas.EXCHANGE_SNAPSHOTS, GROUP, deps=_FROM_OUTSIDE))
 def exchange_snapshots(context: dg.AssetExecutionContext, store: Store) -> Events:
     """Each symbol over all its venues as it stood at the end of the hour, from closed candles alone."""
     window = window_of(context)
-    known = window.reaching_back(snapshots.LOOKBACK)
     rows = snapshots.exchange_snapshots(
+        store.read(schemas.MARKET_CANDLES, window.reaching_back(snapshots.CANDLES_LOOKBACK), snapshots.CANDLE_COLUMNS),
+        store.read(schemas.DERIVATIVES_METRICS, window.reaching_back(snapshots.LOOKBACK), snapshots.METRIC_COLUMNS),
+        store.read(
+            schemas.REALISED_LIQUIDATIONS,
+            window.reaching_back(snapshots.LIQUIDATIONS_LOOKBACK),
+            snapshots.LIQUIDATION_COLUMNS,
+        ),
+        *window,
+    )
+    yield from write(context, store, schemas.EXCHANGE_SNAPSHOTS, rows)
+
+
+@dg.asset(**table_asset(schemas.MARKET_CONTRADICTIONS, GROUP, deps=_FROM_OUTSIDE))
+def market_contradictions(context: dg.AssetExecutionContext, store: Store) -> Events:
+    """Figures of one symbol and hour that can't both be right, beside each other."""
+    window = window_of(context)
+    known = window.reaching_back(contradictions.LOOKBACK)
+    rows = contradictions.market_contradictions(
         store.read(schemas.MARKET_CANDLES, known),
         store.read(schemas.DERIVATIVES_METRICS, known),
         store.read(schemas.REALISED_LIQUIDATIONS, known),
         *window,
     )
-    yield from write(context, store, schemas.EXCHANGE_SNAPSHOTS, rows)
+    kinds = rows["what"].value_counts().to_dict()
+    yield from write(context, store, schemas.MARKET_CONTRADICTIONS, rows, kinds=kinds)

@@ -1,12 +1,14 @@
 """What every asset shares: its declaration from a schema, and writing its rows with their check and metadata."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import dagster as dg
 import pandas as pd
 
 from cryptopattern_pipelines.automation.partitions import Window, partitions_of, window_of
+from cryptopattern_pipelines.checks.quality import quality_results, quality_specs, set_aside_result
 from cryptopattern_pipelines.checks.schema import CHECK, schema_check
 from cryptopattern_pipelines.resources.stores import Store
 from cryptopattern_pipelines.storage.rows import InvalidRowsError
@@ -15,6 +17,13 @@ from cryptopattern_pipelines.storage.schemas import TableSchema
 # Events carry their metadata once for each partition: a preview is for a person who looks at an hour or a day.
 _PREVIEW_PARTITIONS = 48
 _PREVIEW_ROWS = 5
+
+# What the UI shows of an asset that nothing has materialised for long. It looks at the last run of any partition, so a
+# backfill of old ones counts; `housekeeping.py` looks at the newest.
+_FRESH = {
+    "hour": dg.FreshnessPolicy.time_window(warn_window=timedelta(minutes=90), fail_window=timedelta(hours=3)),
+    "day": dg.FreshnessPolicy.time_window(warn_window=timedelta(hours=26), fail_window=timedelta(hours=50)),
+}
 
 Events = Iterator[dg.AssetCheckResult | dg.MaterializeResult]
 
@@ -26,7 +35,11 @@ def table_asset(table: TableSchema, group: str, **more: Any) -> dict[str, Any]:
         "group_name": group,
         "partitions_def": partitions_of(table),
         "backfill_policy": dg.BackfillPolicy.single_run(),
-        "check_specs": [schema_check(table, dg.AssetKey(table.name))],
+        "freshness_policy": _FRESH[table.partition],
+        "check_specs": [
+            schema_check(table, dg.AssetKey(table.name)),
+            *quality_specs(table, dg.AssetKey(table.name)),
+        ],
         "kinds": {"parquet", "pandas"},
         "metadata": {
             "one row is": table.row,
@@ -50,11 +63,16 @@ def table_asset(table: TableSchema, group: str, **more: Any) -> dict[str, Any]:
 def write(
     context: dg.AssetExecutionContext, store: Store, table: TableSchema, rows: pd.DataFrame, **metadata: Any
 ) -> Events:
-    """Write a whole window's rows, one file a partition, or nothing at all when a row breaks the schema."""
+    """Write a whole window's rows, one file a partition, or nothing at all when a row breaks the schema.
+
+    Of a table from outside, rows that can't be are set aside, and the others written; see `storage/rows.py`.
+    """
     window = window_of(context)
     key = context.asset_key
     try:
+        rows, broken = store.sorted_out(table, rows)
         written = store.table(table).write(rows, window.start, window.end)
+        store.set_aside(table, broken, window)
     except InvalidRowsError as wrong:
         yield dg.AssetCheckResult(
             asset_key=key, check_name=CHECK, passed=False, metadata={"reason": str(wrong), **_window(window)}
@@ -68,9 +86,12 @@ def write(
             **_window(window),
             **_symbols(rows),
             **_preview(rows, written.partitions),
+            **({"set aside": len(broken)} if len(broken) else {}),
             **metadata,
         },
     )
+    yield from set_aside_result(table, key, broken)
+    yield from quality_results(table, key, rows, window, lambda before, columns: store.read(table, before, columns))
 
 
 def counts(rows: int, partitions: int) -> dict[str, Any]:

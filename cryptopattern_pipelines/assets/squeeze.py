@@ -3,10 +3,11 @@
 from typing import Any
 
 import dagster as dg
+import pandas as pd
 
 from cryptopattern_pipelines.assets.market import exchange_snapshots, market_candles, realised_liquidations
 from cryptopattern_pipelines.assets.materialise import Events, table_asset, write
-from cryptopattern_pipelines.assets.screenshots import liquidation_readings
+from cryptopattern_pipelines.assets.screenshots import liquidation_levels, liquidation_readings
 from cryptopattern_pipelines.automation.partitions import window_of
 from cryptopattern_pipelines.market.source import SymbolError
 from cryptopattern_pipelines.market.symbols import parse
@@ -26,25 +27,36 @@ def _coin_of(name: str) -> str:
         return name
 
 
+def _by_coin(rows: pd.DataFrame) -> pd.DataFrame:
+    coins = rows["symbol"].map(_coin_of, na_action="ignore")
+    return rows.assign(symbol=coins.astype(schemas.TEXT))
+
+
 @dg.asset(
     **table_asset(
-        schemas.SQUEEZE_ANALYSES, GROUP, deps=[liquidation_readings, exchange_snapshots, realised_liquidations]
+        schemas.SQUEEZE_ANALYSES,
+        GROUP,
+        deps=[liquidation_readings, liquidation_levels, exchange_snapshots, realised_liquidations],
     )
 )
 def squeeze_analyses(context: dg.AssetExecutionContext, store: Store, analysis: Analysis) -> Events:
     """The five signals of each symbol and hour, and the squeeze that they point to."""
     window, settings = window_of(context), analysis.signals()
-    readings = store.read(schemas.LIQUIDATION_READINGS, window.reaching_back(settings.readings_lookback))
+    pictures = window.reaching_back(settings.readings_lookback)
+    readings, levels = (
+        _by_coin(store.read(table, pictures)) for table in (schemas.LIQUIDATION_READINGS, schemas.LIQUIDATION_LEVELS)
+    )
     rows = analyses.squeeze_analyses(
         store.read(
             schemas.EXCHANGE_SNAPSHOTS,
             window.reaching_back(settings.snapshots_lookback),
             columns=analyses.SNAPSHOT_COLUMNS,
         ),
-        readings.assign(symbol=readings["symbol"].map(_coin_of).astype(schemas.TEXT)),
+        readings,
         store.read(schemas.REALISED_LIQUIDATIONS, window.reaching_back(settings.liquidations_lookback)),
         *window,
         settings,
+        levels,
     )
     unmatched = set(readings["hour"][readings["hour"] >= window.start]) - set(rows["hour"])
     if unmatched:

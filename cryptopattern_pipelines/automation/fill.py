@@ -4,7 +4,6 @@ The daemon can do the same from the UI; here no daemon is needed, and nobody wai
 """
 
 import os
-import re
 import socket
 import threading
 import uuid
@@ -18,6 +17,7 @@ import psutil
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from cryptopattern_pipelines.automation.failures import reason_of
 from cryptopattern_pipelines.automation.jobs import PROCESS_TAG
 from cryptopattern_pipelines.automation.partitions import (
     DAILY,
@@ -100,7 +100,9 @@ def fill(job: dg.JobDefinition, window: Window, instance: dg.DagsterInstance, co
         if result.success:
             went_well.set()
     if not result.success:
-        raise FillError(f"{job.name} {keys[0]} … {keys[-1]} failed: {_reason(result)}")
+        failed = result.filter_events(lambda event: event.is_step_failure or event.is_run_failure)
+        reason = reason_of(failed) or "see the run in the UI"
+        raise FillError(f"{job.name} {keys[0]} … {keys[-1]} failed: {reason}")
     return run_id
 
 
@@ -124,18 +126,6 @@ def _is_alive(tag: str) -> bool:
         return f"{psutil.Process(int(pid)).create_time():.2f}" == created
     except psutil.NoSuchProcess:
         return False
-
-
-def _reason(result: dg.ExecuteInProcessResult) -> str:
-    for event in result.filter_events(lambda event: event.is_step_failure or event.is_run_failure):
-        data = event.event_specific_data
-        error = getattr(data, "error", None)
-        if error is not None:
-            while error.cause is not None:
-                error = error.cause
-            told = re.sub(r"^[\w.]+\.(?=\w+: )", "", error.message.strip().splitlines()[0])
-            return f"{event.step_key or 'run'}: {told}"
-    return "see the run in the UI"
 
 
 @contextmanager

@@ -7,6 +7,7 @@ same job and each is one run.
 
 import dagster as dg
 
+from cryptopattern_pipelines.automation.housekeeping import health_checks
 from cryptopattern_pipelines.storage.schemas import TABLES
 
 # One run at a time writes tables: see `concurrency` in dagster.yaml.
@@ -16,8 +17,9 @@ PROCESS_TAG = "cryptopattern/process"
 
 
 def _and_serving(tables: dg.AssetSelection) -> dg.AssetSelection:
-    """Tables, and the assets that publish them."""
-    return tables | (tables.downstream(depth=1) & dg.AssetSelection.groups("serving"))
+    """Tables, and the assets that publish them; without the checks of `housekeeping.py`, which run once a day."""
+    published = tables | (tables.downstream(depth=1) & dg.AssetSelection.groups("serving"))
+    return published - dg.AssetSelection.checks(health_checks())
 
 
 def _of(partition: str) -> dg.AssetSelection:

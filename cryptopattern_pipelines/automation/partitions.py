@@ -9,7 +9,11 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 import dagster as dg
-from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
+from dagster._core.storage.tags import (
+    ASSET_PARTITION_RANGE_END_TAG,
+    ASSET_PARTITION_RANGE_START_TAG,
+    PARTITION_NAME_TAG,
+)
 
 from cryptopattern_pipelines.storage.schemas import TableSchema
 
@@ -54,6 +58,14 @@ def first_in(tags: Mapping[str, str], partitions: Partitions) -> datetime | None
     """When the first partition begins that a run's tags ask for; None for a run of no range."""
     key = tags.get(ASSET_PARTITION_RANGE_START_TAG)
     return None if key is None else partitions.time_window_for_partition_key(key).start
+
+
+def partitions_told(tags: Mapping[str, str]) -> str:
+    """Which partitions a run's tags ask for, for people."""
+    first, last = tags.get(ASSET_PARTITION_RANGE_START_TAG), tags.get(ASSET_PARTITION_RANGE_END_TAG)
+    if first is None or last is None:
+        return tags.get(PARTITION_NAME_TAG, "no partition")
+    return first if first == last else f"{first} to {last}"
 
 
 def window_of(context: dg.AssetExecutionContext) -> Window:

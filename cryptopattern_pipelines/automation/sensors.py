@@ -25,6 +25,8 @@ SCHEDULE_HAS_RUN_AFTER = timedelta(minutes=20)
 MISSED_FOR_AT_MOST = timedelta(days=29)
 # On a run that fills missed hours: the first of them.
 MISSED_TAG = "cryptopattern/missed"
+# And how often it has been asked for, this time included.
+ATTEMPT_TAG = "cryptopattern/attempt"
 # A gap that its run did not fill, as while the network is down, is asked for again after four times as long each time.
 FIRST_WAIT = timedelta(minutes=15)
 MOST_ATTEMPTS = 6
@@ -145,8 +147,9 @@ def missed_hours(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
             asked = instance.get_run_records(dg.RunsFilter(tags=tags))
             waits = FIRST_WAIT * 4 ** (len(asked) - 1) if asked else timedelta(0)
             if len(asked) < MOST_ATTEMPTS and all(record.create_timestamp + waits <= now for record in asked):
-                tags |= range_tags(HOURLY, Window(start, due))
-                return dg.RunRequest(run_key=f"missed from {start.isoformat()}, attempt {len(asked) + 1}", tags=tags)
+                attempt = str(len(asked) + 1)
+                tags |= {ATTEMPT_TAG: attempt, **range_tags(HOURLY, Window(start, due))}
+                return dg.RunRequest(run_key=f"missed from {start.isoformat()}, attempt {attempt}", tags=tags)
         told = ", ".join(start.strftime(HOURLY.fmt) for start in starts)
         return dg.SkipReason(f"gaps were asked for already: from {told}" if starts else "no hour was missed")
 

@@ -6,6 +6,7 @@ same to the last bit whether it is made alone or among a year's.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -14,9 +15,27 @@ import pandas as pd
 from cryptopattern_pipelines.market.source import HOUR, hours_between
 from cryptopattern_pipelines.storage.schemas import EXCHANGE_SNAPSHOTS, TIME
 
-# The earliest fact that a row depends on: the first of the funding rates that its own is ranked among. Candles are
-# needed for 48 hours, the day and the day before it.
+# The earliest fact that a row depends on: the first of the funding rates that its own is ranked among.
 LOOKBACK = timedelta(days=30)
+# Candles are needed for 48 hours, the day and the day before it; liquidations for the day.
+CANDLES_LOOKBACK = timedelta(hours=47)
+LIQUIDATIONS_LOOKBACK = timedelta(hours=23)
+
+# What is read of each table.
+CANDLE_COLUMNS = ("hour", "symbol", "venue", "market", "close", "high", "low", "volume_base", "volume_usd")
+METRIC_COLUMNS = (
+    "hour",
+    "symbol",
+    "venue",
+    "funding_rate",
+    "funding_interval_hours",
+    "open_interest_base",
+    "open_interest_usd",
+    "open_interest_time",
+    "long_short_account_ratio",
+    "taker_volume_ratio",
+)
+LIQUIDATION_COLUMNS = ("hour", "symbol", "venue", "span_hours", "long_liquidated_usd", "short_liquidated_usd")
 
 _FUNDING_WINDOW = LOOKBACK // HOUR
 # Fewer hourly rates than a week's say nothing of what is usual.
@@ -25,6 +44,16 @@ _USUAL_FUNDING_INTERVAL = 8.0
 
 # Older open interest at the hour's end is flagged; an hourly feed is an hour old, one that missed a beat is two.
 STALE_AFTER_HOURS = 2.0
+
+# A close further than this from the median of its hour's closes is an outlier, fraction. Derivatives venues draw the
+# same line when they make an index price of several exchanges' prices: Pionex caps a price at 3 % from the median
+# (https://www.pionex.com/blog/index-price/), BingX leaves it out
+# (https://support.bingx.com/hc/en-001/articles/4412259589401-Perpetual-Futures-BingX-Index-Price-Calculation).
+OUTLIER_FROM_MEDIAN = 0.03
+# Of two prices neither can be called the wrong one.
+FEWEST_TO_NAME_AN_OUTLIER = 3
+# So many others must agree before an outlier is left out of the prices.
+FEWEST_TO_LEAVE_ONE_OUT = 3
 
 _DAY = 24
 _CELLS_AT_ONCE = 2_000_000
@@ -40,27 +69,38 @@ def exchange_snapshots(
     """Each symbol over all its venues at the end of each hour in [start, end) in which it has a candle.
 
     Args:
-        candles: rows of MARKET_CANDLES from `start` - LOOKBACK on; facts of `end` and later are not looked at.
-        metrics: rows of DERIVATIVES_METRICS, likewise.
-        liquidations: rows of REALISED_LIQUIDATIONS, likewise.
+        candles: CANDLE_COLUMNS of MARKET_CANDLES from `start` - CANDLES_LOOKBACK on; facts of `end` and later are not
+            looked at.
+        metrics: METRIC_COLUMNS of DERIVATIVES_METRICS, from `start` - LOOKBACK on.
+        liquidations: LIQUIDATION_COLUMNS of REALISED_LIQUIDATIONS, from `start` - LIQUIDATIONS_LOOKBACK on.
         start: first hour's start, aware, on the hour.
         end: where the last hour ends.
 
     Returns:
         Rows of EXCHANGE_SNAPSHOTS, sorted by hour and symbol. How its columns are made:
 
-        - Prices are closes. A change compares the sum of closes of the venue:markets that have both hours, so one
-          that comes or goes changes nothing.
+        - Prices are closes, one a venue:market. `average_price` is their mean, `volume_weighted_price` their mean by
+          the hour's volume in coins (none where nothing was traded). A change compares the sum of closes of the
+          venue:markets that have both hours, so one that comes or goes changes nothing.
+        - `price_variance` is the largest minus the smallest close, `price_spread_bps` the same over their median;
+          both of all closes, outliers included.
+        - `outlier_venues`: of three closes or more, those further than 3 % from the median when most are within. One
+          that three others contradict is left out of the average, the weighted price, the changes, the high and the
+          low; otherwise it counts. With two closes, or no majority, nobody can say which is wrong: all count.
         - `volume_24h_usd` sums the venue:markets that have all 24 hours; its change those that have all 48.
         - `open_interest_*` sum venues; the change, of coins, compares the venues that have both hours.
         - `funding_rate` is the mean of venues' rates, each made into a rate for 8 hours. `funding_percentile` is its
           mid-rank among the hourly rates of the 30 days that end with this hour, itself included: the share below
           it, plus half the share equal to it. Fewer than 168 known hours give none.
-        - Liquidations sum the venues that have all 24 hours, or are those of venue `all` when it has them.
+        - Liquidations sum the venues that have all 24 hours, or are those of venue `all` when it has them;
+          `liquidation_venues` says which. A feed's total of a day (`span_hours` 24) stands for its 24 hours in the
+          hour that ends it, and in no other: it is never summed with hours, nor carried on.
         - `quality_flags`, sorted: `liquidations_incomplete` and `volume_incomplete` (a venue that had some of the 24
           hours lacks others and isn't counted), `no_derivatives` (neither funding nor open interest), `no_funding`,
-          `no_open_interest`, `one_venue` (fewer than two venues quote it), `short_history` (a change or percentile
-          lacks its earlier figures), `stale_metrics` (open interest older than two hours).
+          `no_open_interest`, `one_venue` (fewer than two venues quote it), `outlier_venue` (there are
+          `outlier_venues`), `prices_disagree` (closes are further than 3 % apart, and none of them can be named as the
+          outlier), `short_history` (a change or percentile lacks its earlier figures), `stale_metrics` (open interest
+          older than two hours).
 
     Raises:
         WindowError: as `hours_between`.
@@ -91,8 +131,8 @@ class _Facts:
     ) -> None:
         self.hours = hours
         self.symbols = symbols
-        self.lanes, (self.close, self.high, self.low, self.volume) = self._cubes(
-            candles, "lane", ["close", "high", "low", "volume_usd"], 2 * _DAY - 1
+        self.lanes, (self.close, self.high, self.low, self.volume, self.coins) = self._cubes(
+            candles, "lane", ["close", "high", "low", "volume_usd", "volume_base"], 2 * _DAY - 1
         )
         ends = metrics["hour"] + HOUR
         interval = metrics["funding_interval_hours"].astype("float64").fillna(_USUAL_FUNDING_INTERVAL)
@@ -105,8 +145,15 @@ class _Facts:
         _, (self.funding, self.interest, self.interest_usd, self.age, self.accounts, self.takers) = self._cubes(
             known, "venue", figures + ratios, _FUNDING_WINDOW - 1
         )
-        self.liquidation_lanes, (self.longs, self.shorts) = self._cubes(
-            liquidations, "venue", ["long_liquidated_usd", "short_liquidated_usd"], _DAY - 1
+        span = liquidations["span_hours"].to_numpy(dtype="int64")
+        sides = {"longs": "long_liquidated_usd", "shorts": "short_liquidated_usd"}
+        spans = {
+            f"{name}_{hours}": liquidations[column].where(span == hours)
+            for hours in (1, _DAY)
+            for name, column in sides.items()
+        }
+        self.liquidation_lanes, (self.longs, self.shorts, self.longs_of_day, self.shorts_of_day) = self._cubes(
+            liquidations.assign(**spans), "venue", list(spans), _DAY - 1
         )
 
     def _cubes(
@@ -118,13 +165,13 @@ class _Facts:
         at_hour = ((frame["hour"] - first) // HOUR).to_numpy(dtype="int64")
         at_symbol = pd.Index(self.symbols).get_indexer(pd.Index(frame["symbol"]))
         inside = (at_hour >= 0) & (at_hour < count) & (at_symbol >= 0)
-        frame, at_hour, at_symbol = frame[inside], at_hour[inside], at_symbol[inside]
-        names = sorted(frame[lane].unique())
-        at_lane = pd.Index(names).get_indexer(pd.Index(frame[lane]))
+        at_hour, at_symbol, lanes = at_hour[inside], at_symbol[inside], frame[lane][inside]
+        names = sorted(lanes.unique())
+        at_lane = pd.Index(names).get_indexer(pd.Index(lanes))
         cubes = []
         for column in columns:
             cube = np.full((len(names), count, len(self.symbols)), np.nan)
-            cube[at_lane, at_hour, at_symbol] = frame[column].to_numpy(dtype="float64")
+            cube[at_lane, at_hour, at_symbol] = frame[column].to_numpy(dtype="float64")[inside]
             cubes.append(cube)
         return names, tuple(cubes)
 
@@ -132,11 +179,18 @@ class _Facts:
 def _block(facts: _Facts) -> pd.DataFrame:
     """The snapshots of some symbols."""
     count = len(facts.hours)
-    close = _back(facts.close, 0, count)
-    quoted = ~np.isnan(close)
-    average = _over_lanes(close) / quoted.sum(axis=0)
+    quotes = _quotes(facts.close)
+    quoted = _back(quotes.known, 0, count)
     seen = quoted.any(axis=0)
-    spread = _largest(close) - _smallest(close)
+    every_close = _back(facts.close, 0, count)
+    spread = _largest(every_close) - _smallest(every_close)
+    outlier = _back(quotes.outlier, 0, count)
+    apart = spread > OUTLIER_FROM_MEDIAN * quotes.median[-count:]
+
+    close_all, high, low = (np.where(quotes.left_out, np.nan, cube) for cube in (facts.close, facts.high, facts.low))
+    close = _back(close_all, 0, count)
+    coins = np.where(np.isnan(close), np.nan, _back(facts.coins, 0, count))
+    traded_coins = _over_lanes(coins)
 
     day = _over_day(np.add, facts.volume, count)
     day_before = _over_day(np.add, facts.volume, count, lag=_DAY)
@@ -148,16 +202,22 @@ def _block(facts: _Facts) -> pd.DataFrame:
     funding = funding_all[-count:]
     rank = _mid_rank(funding_all, count)
 
-    longs, shorts = _over_day(np.add, facts.longs, count), _over_day(np.add, facts.shorts, count)
+    longs, shorts = (
+        _or_else(_over_day(np.add, hourly, count), _back(daily, 0, count))
+        for hourly, daily in ((facts.longs, facts.longs_of_day), (facts.shorts, facts.shorts_of_day))
+    )
     told = ~np.isnan(_over_day(np.fmax, facts.longs, count))
+    counted = _all_or_each(~np.isnan(longs), facts.liquidation_lanes)
 
     columns: dict[str, np.ndarray] = {
-        "average_price": average,
+        "average_price": _mean_over_lanes(close),
+        "volume_weighted_price": _over_lanes(close * coins) / np.where(traded_coins > 0, traded_coins, np.nan),
         "price_variance": spread,
-        "high_24h": _largest(_over_day(np.fmax, facts.high, count)),
-        "low_24h": _smallest(_over_day(np.fmin, facts.low, count)),
-        "price_change_1h_pct": _change(close, _back(facts.close, 1, count)),
-        "price_change_24h_pct": _change(close, _back(facts.close, _DAY, count)),
+        "price_spread_bps": 10_000 * spread / quotes.median[-count:],
+        "high_24h": _largest(_over_day(np.fmax, high, count)),
+        "low_24h": _smallest(_over_day(np.fmin, low, count)),
+        "price_change_1h_pct": _change(close, _back(close_all, 1, count)),
+        "price_change_24h_pct": _change(close, _back(close_all, _DAY, count)),
         "volume_24h_usd": _over_lanes(day),
         "volume_change_24h_pct": _change(day, day_before),
         "open_interest_usd": _over_lanes(_back(facts.interest_usd, 0, count)),
@@ -167,8 +227,8 @@ def _block(facts: _Facts) -> pd.DataFrame:
         "funding_percentile": rank,
         "long_short_account_ratio": _mean_over_lanes(_back(facts.accounts, 0, count)),
         "taker_volume_ratio": _mean_over_lanes(_back(facts.takers, 0, count)),
-        "long_liquidated_24h_usd": _all_or_sum(longs, facts.liquidation_lanes),
-        "short_liquidated_24h_usd": _all_or_sum(shorts, facts.liquidation_lanes),
+        "long_liquidated_24h_usd": _over_lanes(np.where(counted, longs, np.nan)),
+        "short_liquidated_24h_usd": _over_lanes(np.where(counted, shorts, np.nan)),
         "metrics_age_hours": _largest(_back(facts.age, 0, count)),
     }
 
@@ -195,6 +255,8 @@ def _block(facts: _Facts) -> pd.DataFrame:
         "no_funding": no_funding & ~no_interest,
         "no_open_interest": no_interest & ~no_funding,
         "one_venue": venues.sum(axis=0) < 2,
+        "outlier_venue": outlier.any(axis=0),
+        "prices_disagree": apart & ~outlier.any(axis=0),
         "short_history": lacks_earlier,
         "stale_metrics": columns["metrics_age_hours"] > STALE_AFTER_HOURS,
         "volume_incomplete": (traded & ~whole).any(axis=0),
@@ -205,6 +267,8 @@ def _block(facts: _Facts) -> pd.DataFrame:
     rows["symbol"] = facts.symbols[at_symbol]
     rows["venues"] = _listed(facts.lanes, quoted[:, at_hour, at_symbol])
     rows["venue_count"] = quoted.sum(axis=0)[at_hour, at_symbol]
+    rows["outlier_venues"] = _listed(facts.lanes, outlier[:, at_hour, at_symbol])
+    rows["liquidation_venues"] = _listed(facts.liquidation_lanes, counted[:, at_hour, at_symbol])
     rows["quality_flags"] = _listed(list(flags), np.stack(list(flags.values()))[:, at_hour, at_symbol])
     return rows
 
@@ -268,13 +332,54 @@ def _change(now: Cube, then: Cube) -> np.ndarray:
     return 100 * (after / np.where(before > 0, before, np.nan) - 1)
 
 
-def _all_or_sum(cube: Cube, lanes: list[str]) -> np.ndarray:
-    """What venue `all` says where it says it, else the sum of the venues; the two would count twice."""
-    single = _over_lanes(cube[[n for n, lane in enumerate(lanes) if lane != _ALL_VENUES]])
+def _all_or_each(known: np.ndarray, lanes: list[str]) -> np.ndarray:
+    """Which lanes count: venue `all` alone where it is known, since it and the venues would count twice."""
     if _ALL_VENUES not in lanes:
-        return single
-    aggregate = cube[lanes.index(_ALL_VENUES)]
-    return np.where(np.isnan(aggregate), single, aggregate)
+        return known
+    aggregate = known[lanes.index(_ALL_VENUES)]
+    is_all = np.array([lane == _ALL_VENUES for lane in lanes])
+    return known & np.where(aggregate, is_all[:, None, None], True)
+
+
+def _or_else(cube: Cube, other: Cube) -> Cube:
+    """The one where it is known, else the other."""
+    return np.where(np.isnan(cube), other, cube)
+
+
+@dataclass(frozen=True)
+class _Quotes:
+    """The closes of an hour against each other. `median` is hour x symbol, the rest lane x hour x symbol."""
+
+    known: np.ndarray
+    median: np.ndarray
+    outlier: np.ndarray
+    left_out: np.ndarray
+
+
+def _ranked(cube: Cube) -> Cube:
+    """Sorted over lanes: by exchanging neighbours, since lanes are few and numpy's sort is slow on short axes."""
+    for last in range(len(cube) - 1, 0, -1):
+        for lane in range(last):
+            pair = cube[lane : lane + 2]
+            cube[lane : lane + 2] = np.minimum(*pair), np.maximum(*pair)
+    return cube
+
+
+def _quotes(close: Cube) -> _Quotes:
+    """Tell the closes that stand alone from those that most agree on."""
+    known = ~np.isnan(close)
+    count = known.sum(axis=0)
+    # What isn't known ranks last, so the middle of those known lies at their count's half.
+    ranked = _ranked(np.where(known, close, np.inf))
+    middle = [
+        np.take_along_axis(ranked, place[None], axis=0)[0] for place in (np.maximum(count - 1, 0) // 2, count // 2)
+    ]
+    median = (middle[0] + middle[1]) / 2
+    near = np.abs(close - median) <= OUTLIER_FROM_MEDIAN * median
+    agreeing = near.sum(axis=0)
+    told_apart = (count >= FEWEST_TO_NAME_AN_OUTLIER) & (2 * agreeing > count)
+    outlier = known & ~near & told_apart
+    return _Quotes(known, median, outlier, outlier & (agreeing >= FEWEST_TO_LEAVE_ONE_OUT))
 
 
 def _mid_rank(values: np.ndarray, count: int) -> np.ndarray:

@@ -7,7 +7,7 @@ an archive is read (`live.py`, `archive.py`).
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Literal, Protocol
 
 import pandas as pd
 
@@ -28,12 +28,24 @@ class SymbolError(MarketError, ValueError):
 
 @dataclass(frozen=True)
 class Problem:
-    """Rows that a source could not bring, while it brought the others."""
+    """Rows that a source could not bring, while it brought the others.
+
+    Args:
+        venue: whose rows.
+        market: spot or perpetual; empty for both.
+        instrument: the venue's names, comma between; empty for all.
+        reason: why, and what to do.
+        passing: whether the same question some hours later may bring them.
+        kind: `missing` for rows that are missing; `new field` for a field that the documentation doesn't have, beside
+            which the rows are whole.
+    """
 
     venue: str
     market: str
     instrument: str
     reason: str
+    passing: bool = True
+    kind: Literal["missing", "new field"] = "missing"
 
     def __str__(self) -> str:
         return " ".join(part for part in (self.venue, self.market, self.instrument) if part) + f": {self.reason}"

@@ -1,7 +1,8 @@
 """One name a coin: from the spellings of people and venues to it, and from it to a venue's instruments.
 
 Only markets quoted in USD or a dollar coin are understood. Some perpetuals trade a bundle of coins (`1000PEPE`):
-the bundle's size is the multiplier, and prices are divided by it, volumes multiplied.
+the bundle's size is the multiplier, and prices are divided by it, volumes multiplied. A coin that changed its name goes
+by the new one at all times, and its instruments under the old one are its own.
 """
 
 import re
@@ -9,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from cryptopattern_pipelines.market.renames import RENAMES
 from cryptopattern_pipelines.market.source import SymbolError
 
 Market = Literal["spot", "perpetual"]
@@ -20,7 +22,13 @@ _OKX_SUFFIXES = {"spot": "-USDT", "perpetual": "-USDT-SWAP"}
 # Longest first, so that FDUSD isn't read as FD quoted in USD.
 _QUOTES = ("FDUSD", "USDT", "USDC", "BUSD", "TUSD", "USD")
 # Coins whose own name ends like a quote.
-_DOLLAR_COINS = {*_QUOTES, "PYUSD", "SUSD", "GUSD", "LUSD", "RLUSD"}
+_DOLLAR_COINS = {*_QUOTES, "PYUSD", "SUSD", "GUSD", "LUSD", "RLUSD", "USDE", "USDP", "DAI", "USD1", "BFUSD"}
+# Coins that end in the first letter of BUSD or TUSD: BNBUSD is BNB in dollars, not BN in BUSD.
+_DOLLARS_AFTER = {
+    *("ARB", "BNB", "RLB", "SHIB"),
+    *("ACT", "ANT", "APT", "BAT", "CAT", "DOT", "FET", "FTT", "GMT", "GRT", "HFT", "HNT", "LIT", "LPT", "MNT", "NMT"),
+    *("NOT", "PROMPT", "QNT", "SNT", "SWEAT", "TWT", "WBT", "WCT", "XBT"),
+}
 
 _BUNDLES = {"1000000": 1_000_000, "10000": 10_000, "1000": 1_000}
 
@@ -46,6 +54,10 @@ _BUNDLED = {
 # Binance writes this one bundle with an M.
 _MILLION_AS_M = {"BABYDOGE"}
 
+# Names that some venues and people write for a coin that most write otherwise.
+_OTHER_NAMES = {"XBT": "BTC", "XDG": "DOGE"}
+_RENAMED = {rename.old: rename for rename in RENAMES}
+
 
 @dataclass(frozen=True)
 class Symbol:
@@ -68,11 +80,34 @@ class Instrument:
 def parse(name: str) -> Symbol:
     """Read a coin's name in any usual spelling.
 
-    Understood: `BTC`, `btcusdt`, `BTC-USDT-SWAP`, `BTC/USDT:USDT`, `BTCUSDT.P`, `BINANCE:BTCUSDT`, `BTCUSD_PERP`,
-    and bundles `1000PEPE`, `1000000MOGUSDT`, `1MBABYDOGE`, `SHIB1000USDT`.
+    Understood: `BTC`, `btcusdt`, `XBT`, `BTC-USDT-SWAP`, `BTC/USDT:USDT`, `BTCUSDT.P`, `BINANCE:BTCUSDT`,
+    `BTCUSD_PERP`, bundles `1000PEPE`, `1000000MOGUSDT`, `1MBABYDOGE`, `SHIB1000USDT`, and names of before a rename
+    (`MATIC` is POL).
 
     Raises:
         SymbolError: it names no coin, a dated future, or a market that isn't quoted in dollars.
+    """
+    return renamed(as_listed(name))
+
+
+def renamed(symbol: Symbol) -> Symbol:
+    """The coin under the name that it goes by."""
+    while symbol.coin in _RENAMED:
+        rename = _RENAMED[symbol.coin]
+        symbol = Symbol(rename.new, symbol.multiplier * rename.ratio)
+    return symbol
+
+
+def is_dollar(coin: str) -> bool:
+    """Whether a coin is worth a dollar by its design."""
+    return coin in _DOLLAR_COINS
+
+
+def as_listed(name: str) -> Symbol:
+    """As `parse`, but under the name that a venue lists it by, be it an old one.
+
+    Raises:
+        SymbolError: as `parse`.
     """
     text = name.strip().upper()
     # `BTC/USDT:USDT` has its settlement coin after the colon, `BINANCE:BTCUSDT` its venue before it.
@@ -90,7 +125,8 @@ def parse(name: str) -> Symbol:
         raise SymbolError(f"{name!r} is not quoted in dollars: give a coin, e.g. BTC, or BTC/USDT")
     if not re.fullmatch(r"[^\W_]{1,30}", base):
         raise SymbolError(f"{name!r} names no coin: give one as BTC, BTCUSDT or BTC-USDT-SWAP")
-    return _unbundled(base)
+    symbol = _unbundled(base)
+    return Symbol(_OTHER_NAMES.get(symbol.coin, symbol.coin), symbol.multiplier)
 
 
 def coins(names: Iterable[str]) -> dict[str, tuple[int, ...]]:
@@ -118,17 +154,22 @@ def binance_instruments(names: Iterable[str], market: Market) -> list[list[Instr
     choices = []
     for coin, sizes in coins(names).items():
         order = sizes if market == "spot" else sizes[::-1]
-        choices.append([Instrument(coin, market, f"{_bundle_name(coin, size)}USDT", size) for size in order])
+        instruments = [Instrument(coin, market, f"{_bundle_name(coin, size)}USDT", size) for size in order]
+        choices.append([*instruments, *(Instrument(coin, market, f"{old}USDT", size) for old, size in _formerly(coin))])
     return choices
 
 
 def okx_instruments(names: Iterable[str], market: Market) -> list[list[Instrument]]:
-    """For each coin, the USDT instrument that OKX may have for it; OKX counts in coins and bundles none.
+    """For each coin, the USDT instruments that OKX may have for it; OKX counts in coins and bundles none.
 
     Raises:
         SymbolError: as `parse`.
     """
-    return [[Instrument(coin, market, f"{coin}{_OKX_SUFFIXES[market]}")] for coin in coins(names)]
+    suffix = _OKX_SUFFIXES[market]
+    return [
+        [Instrument(coin, market, f"{name}{suffix}", size) for name, size in ((coin, 1), *_formerly(coin))]
+        for coin in coins(names)
+    ]
 
 
 def binance_instrument(name: str, market: Market) -> Instrument | None:
@@ -142,12 +183,27 @@ def binance_instrument(name: str, market: Market) -> Instrument | None:
 def okx_instrument(name: str, market: Market) -> Instrument | None:
     """The instrument that OKX lists by this name; None when it isn't quoted in USDT."""
     suffix = _OKX_SUFFIXES[market]
-    return Instrument(name.removesuffix(suffix), market, name) if name.endswith(suffix) else None
+    if not name.endswith(suffix):
+        return None
+    symbol = renamed(Symbol(name.removesuffix(suffix)))
+    return Instrument(symbol.coin, market, name, symbol.multiplier)
+
+
+def _formerly(coin: str) -> list[tuple[str, int]]:
+    """The names that a coin had, latest first, and how many of it one of that name is."""
+    found: list[tuple[str, int]] = []
+    for rename in RENAMES[::-1]:
+        if rename.new == coin:
+            found += [(rename.old, rename.ratio)]
+            found += [(old, size * rename.ratio) for old, size in _formerly(rename.old)]
+    return found
 
 
 def _without_quote(text: str) -> str:
     if text in _DOLLAR_COINS:
         return text
+    if text.removesuffix("USD") in _DOLLARS_AFTER:
+        return text.removesuffix("USD")
     for quote in _QUOTES:
         if text.endswith(quote) and text != quote:
             return text.removesuffix(quote)

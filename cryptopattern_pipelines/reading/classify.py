@@ -16,8 +16,9 @@ from datetime import UTC, datetime
 
 import numpy as np
 
+from cryptopattern_pipelines.reading.metrics import is_label
 from cryptopattern_pipelines.reading.ocr import Engine, Word
-from cryptopattern_pipelines.reading.symbols import KNOWN_SYMBOLS, base_of, meant_symbol
+from cryptopattern_pipelines.reading.symbols import KNOWN_SYMBOLS, LIKE_A_SLASH, base_of, meant_symbol
 
 VENUES = (
     "Binance", "OKX", "Bybit", "Bitget", "HTX", "Huobi", "BitMEX", "Bitfinex", "Deribit", "Kraken", "Gate", "Coinbase",
@@ -46,15 +47,6 @@ _DASHBOARD = re.compile(
     r"|metrics\sdashboard|futures\s(?:overview|metrics))(?P<rest>\sdashboard)?$",
     re.IGNORECASE,
 )
-_LABELS = re.compile(
-    r"^\W*(?:(?:last |mark |index )?price|(?:24h?\s)?vol(?:ume)?(?:\s\(?24h?\)?)?|(?:total )?open interest(?: \(24h\))?"
-    r"|funding(?: rate)?(?: \(8h\))?|(?:long\s?/\s?short|l/s)(?: ratio)?(?: \(24h\))?|(?:total )?market cap"
-    r"|(?:(?:1|4|8|12|24)h\s|total )?(?:liquidations?|rekt)(?: \(?(?:1|4|8|12|24)h\)?)?|(?:long|short) liquidations?"
-    r"|24h (?:high|low|change)|(?:high|low|change) \(?24h\)?|rsi(?: \(14\))?|(?:btc|bitcoin) dominance|basis"
-    r"|fear & greed(?: index)?)$",
-    re.IGNORECASE,
-)
-
 
 _CLOCK = re.compile(r"\b(?:[01]?\d|2[0-3])[:-][0-5]\d\b")
 _PAGES = re.compile(
@@ -390,7 +382,7 @@ def _known_coin(coin: str) -> str:
     """A coin as read before its quote: a slash that was read as a letter is taken off where that makes it known."""
     coin = coin.upper()
     meant = meant_symbol(coin)
-    if meant is None and coin[-1] in "IJL1|V" and meant_symbol(coin[:-1]):
+    if meant is None and coin[-1] in LIKE_A_SLASH and meant_symbol(coin[:-1]):
         return meant_symbol(coin[:-1]) or coin
     return meant or base_of(coin)
 
@@ -464,7 +456,7 @@ def _dashboard_by_labels(lines: Sequence[TextLine]) -> Title | None:
 
     A page's top bar has them in one row, each with its value behind it, and a table's head in one row.
     """
-    labels = [line for line in lines if _LABELS.match(line.text)]
+    labels = [line for line in lines if is_label(line.text)]
     labels = [line for line in labels if not _is_in_a_menu((line.left, line.top, line.right, line.bottom), lines)]
     if len({line.text.lower() for line in labels}) < 4:
         return None

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from cryptopattern_pipelines.reading.axes import Box, channel_max, enlarged, writes_decimal_comma
 from cryptopattern_pipelines.reading.metrics import (
+    MetricReading,
     Value,
     can_be_negative,
     is_nearly_known,
@@ -23,22 +23,15 @@ from cryptopattern_pipelines.reading.metrics import (
     parse_value,
 )
 from cryptopattern_pipelines.reading.ocr import Engine, Line, Word
+from cryptopattern_pipelines.reading.pixels import Box, channel_max
+from cryptopattern_pipelines.reading.printed_numbers import writes_decimal_comma
 from cryptopattern_pipelines.reading.signs import Signs, is_filled
+from cryptopattern_pipelines.reading.tick_labels import enlarged
 
 _INK = 26  # least difference of text from its surroundings
 _TALLEST = 60  # pixels of the tallest glyph that is read
 _VALUE_CHARACTERS = "0123456789.,KMBT$%+-"
 _LEAST_KNOWN = 3  # tiles with a known label that it takes to believe one with an unknown label
-
-
-@dataclass(frozen=True)
-class Metric:
-    """One metric: `value` with K, M, B and T multiplied out, `unit` USD, % or None, `change` in percent, if shown."""
-
-    name: str
-    value: float
-    unit: str | None
-    change: float | None
 
 
 @dataclass(frozen=True)
@@ -48,7 +41,7 @@ class Dashboard:
     `rows` counts the metrics that stand in each row, top to bottom.
     """
 
-    metrics: tuple[Metric, ...] = ()
+    metrics: tuple[MetricReading, ...] = ()
     rows: tuple[int, ...] = ()
     error: str | None = None
 
@@ -98,7 +91,7 @@ def read_dashboard(picture: np.ndarray, words: Sequence[Word], engine: Engine) -
     places = _changes(free, [value for _, value in pairs], [*labels, *others])
     signs = Signs(picture, engine, comma)
     signs.learn(place.box for place in places.values())
-    metrics: dict[str, Metric] = {}
+    metrics: dict[str, MetricReading] = {}
     rows: Counter[int] = Counter()
     # One pitch for all: labels of one row differ in height by their letters' descenders.
     pitch = max(8.0, 2 * float(np.median([label.box.height for label, _ in pairs]))) if pairs else 8.0
@@ -117,7 +110,7 @@ def read_dashboard(picture: np.ndarray, words: Sequence[Word], engine: Engine) -
             number, unit, change = change, "%", None  # `-1,234.5 -1.81%`: the change of the price, then in percent
         elif name.endswith("_change") and not read.signed and number > 0:
             number = -number if signs.colour(value.box) == "-" else number
-        metrics[name] = Metric(name, number, unit, change)
+        metrics[name] = MetricReading(name, number, unit, change)
         rows[round(label.box.y / pitch)] += 1
     if not metrics:
         return Dashboard(error="no value could be read with certainty")

@@ -12,8 +12,9 @@ from typing import Literal
 
 import numpy as np
 
-from cryptopattern_pipelines.reading.bars import BarTable, ground_colour, runs_of
+from cryptopattern_pipelines.reading.bars import BarTable, ground_colour
 from cryptopattern_pipelines.reading.ocr import Engine, Line, Word
+from cryptopattern_pipelines.reading.pixels import runs_of
 from cryptopattern_pipelines.reading.row_symbols import read_symbols
 from cryptopattern_pipelines.reading.row_texts import (
     Column,

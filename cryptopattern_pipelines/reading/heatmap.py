@@ -7,26 +7,18 @@ colour bar's place (`colour_bar.py`), how an axis is fitted (`axes.py`).
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 
-from cryptopattern_pipelines.reading.axes import (
-    NUMBER_CHARACTERS,
-    Axis,
-    Box,
-    TickLabel,
-    channel_max,
-    fit_axis,
-    numbers_of,
-    tick_labels,
-    writes_decimal_comma,
-)
-from cryptopattern_pipelines.reading.bars import runs_of
+from cryptopattern_pipelines.reading.axes import Axis, fit_axis
 from cryptopattern_pipelines.reading.colour_bar import ColourBar, find_colour_bar
 from cryptopattern_pipelines.reading.ocr import Engine, Word
 from cryptopattern_pipelines.reading.palettes import OFF, STEPS, Palette, best_palette
+from cryptopattern_pipelines.reading.pixels import Box, channel_max, runs_of, without_gaps
+from cryptopattern_pipelines.reading.printed_numbers import NUMBER_CHARACTERS, Number, numbers_of, writes_decimal_comma
+from cryptopattern_pipelines.reading.tick_labels import TickLabel, tick_labels
 
 
 @dataclass(frozen=True)
@@ -79,10 +71,14 @@ _LEAST_SIDE = 60  # pixels of the smallest picture or plot in which bands can be
 _LEAST_LABELS = 3
 # How far under the middle of its digits a label's tick is, in their height: ECharts and canvases put the em box's
 # middle on it, plotly and matplotlib the digits' own.
-_DROP = 0.13
+_DROP = 0.08
 _DEAREST = 2e6  # USD that a coin may cost: what is more is a volume
+_ALIKE_DIGITS = ({8, 9}, {3, 8}, {6, 8}, {5, 6}, {3, 9})  # in print under 8 pixels
 _NARROWEST_STRIP = 16  # pixels beside the plot in which labels can stand
 _LEAST_STRENGTH = 0.03
+_ALIKE = 12  # places on the palette by which a band's pixels differ
+_EVEN = 24  # levels of a channel by which an axis line's pixels differ at most in a JPEG, and from the page at least
+_MOST_OF_HEIGHT = 0.6  # of a picture that an axis line takes at least
 _PASSED = 0.35  # of a row's pixels may be weaker than the band that stands in it
 _NOISE = 0.011  # of a row's strength: two places on the palette
 
@@ -122,6 +118,8 @@ def _plot_in(small: np.ndarray, edges: tuple[np.ndarray, ...], bar: ColourBar | 
         return None
     sharp = int((box.of(weights) > 0).any(axis=1).sum()) >= _LEAST_EDGES and box.width > 0.15 * small.shape[1]
     top, bottom = _plot_rows(small, box, palette)
+    first, last = _axis_line_rows(small, box, palette)
+    top, bottom = max(top, first), min(bottom, last)
     left = _plot_left(small, Box(box.left, top, box.right, bottom), palette)
     return Plot(palette, Box(left * factor, top * factor, box.right * factor, bottom * factor), sharp, bar)
 
@@ -178,11 +176,31 @@ def _plot_rows(picture: np.ndarray, box: Box, palette: Palette) -> tuple[int, in
     page = np.median(beside, axis=0) if len(beside) else None
     if page is not None and not _is_ground(page, palette):
         own &= np.abs(part - page.astype(np.float32)).max(axis=2) >= np.abs(page - palette.ground).max() / 2
-    on = _closed(own.mean(axis=1) >= 0.25, max(3, round(0.015 * len(picture))))
+    on = without_gaps(own.mean(axis=1) >= 0.25, max(3, round(0.015 * len(picture))))
     on[box.top : box.bottom] = True
     above = np.flatnonzero(~on[: box.top])
     below = np.flatnonzero(~on[box.bottom :])
     return (int(above[-1]) + 1 if above.size else 0), (box.bottom + int(below[0]) if below.size else len(on))
+
+
+def _axis_line_rows(picture: np.ndarray, box: Box, palette: Palette) -> tuple[int, int]:
+    """First row of the price axis' line at the plot's right and the last one over its foot; all rows without a line.
+
+    Where the page has the ground's colour nothing else tells where the plot ends and the labels of time begin.
+    """
+    height = len(picture)
+    near = picture[:, max(0, box.right - 4) : box.right + 6].astype(np.int16)
+    page = np.median(picture[:, box.right + 2 :].reshape(-1, 3), axis=0) if near.shape[1] == 10 else palette.ground * 2
+    if not _is_ground(page, palette):
+        return 0, height
+    usual = np.median(near[box.top : box.bottom], axis=0)
+    drawn = (np.abs(near - usual).max(axis=2) <= _EVEN) & (np.abs(usual - page).max(axis=1) > _EVEN)
+    column = drawn[:, int(drawn.sum(axis=0).argmax())]
+    if column.mean() <= _MOST_OF_HEIGHT:
+        return 0, height
+    # Candles may stand on the line, a label of time right under its foot.
+    pieces = [run for run in runs_of(column) if run[1] - run[0] > 0.03 * height]
+    return (pieces[0][0], pieces[-1][1] - 3) if pieces else (0, height)  # the line along the foot is two pixels thick
 
 
 def _plot_left(picture: np.ndarray, box: Box, palette: Palette) -> int:
@@ -206,13 +224,6 @@ def _is_ground(colour: np.ndarray, palette: Palette) -> bool:
     return bool(np.abs(colour - palette.ground).max() < 6)
 
 
-def _closed(mask: np.ndarray, gap: int) -> np.ndarray:
-    """A mask of rows with its gaps of up to that many rows filled."""
-    gap += gap % 2  # a kernel of an even size would shift the mask
-    column = np.pad(mask.astype(np.uint8), gap, mode="edge")[:, None]
-    return cv2.morphologyEx(column, cv2.MORPH_CLOSE, np.ones((gap + 1, 1), np.uint8))[gap:-gap, 0] > 0
-
-
 def _row_strength(picture: np.ndarray, plot: Plot) -> np.ndarray:
     """How strong the band is that stands at the right edge in each row of the plot, as a place on the palette, 0 to 1.
 
@@ -221,6 +232,8 @@ def _row_strength(picture: np.ndarray, plot: Plot) -> np.ndarray:
     """
     box, strip = plot.box, _right_strip(plot.box, 0.012)
     strength = _strength_in(picture, plot.palette, strip)
+    if plot.palette.name == "kingfisher":  # its bands fade in slowly: what is at the edge alone is the last candle
+        strength = np.minimum(strength, _strength_in(picture, plot.palette, _right_strip(box, 0.03)))
     over = _popup(picture, box)
     if over is not None:
         left = max(box.left, over.left - strip.width - 3)
@@ -232,8 +245,10 @@ def _row_strength(picture: np.ndarray, plot: Plot) -> np.ndarray:
 def _strength_in(picture: np.ndarray, palette: Palette, strip: Box) -> np.ndarray:
     places = np.sort(palette.places(strip.of(picture), strict=False), axis=1)  # OFF comes last
     on = (places != OFF).sum(axis=1)
-    at = places[np.arange(len(places)), np.maximum(0, (_PASSED * on).astype(int))] / STEPS
-    return np.where(on >= 0.4 * places.shape[1], at, 0.0)
+    at = places[np.arange(len(places)), np.maximum(0, (_PASSED * on).astype(int))]
+    # Candles and their blurred rims have a place on most palettes, but not one and the same.
+    alike = (np.abs(places.astype(np.int16) - at[:, None]) <= _ALIKE).sum(axis=1)
+    return np.where((on >= 0.4 * places.shape[1]) & (alike >= 0.5 * on), at / STEPS, 0.0)
 
 
 def _popup(picture: np.ndarray, box: Box) -> Box | None:
@@ -246,12 +261,12 @@ def _popup(picture: np.ndarray, box: Box) -> Box | None:
     covered = (np.abs(inside - outside).max(axis=1) <= 6) & (np.abs(outside - page).max(axis=1) > 6)
     if np.abs(np.median(inside, axis=0) - page).max() > 20:  # the page's colour is none of the plot's
         covered |= (np.abs(inside - page).max(axis=1) <= 6) & (np.abs(outside - page).max(axis=1) <= 6)
-    run = max(runs_of(_closed(covered, max(2, box.height // 50))), key=lambda run: run[1] - run[0], default=(0, 0))
+    run = max(runs_of(covered, max(2, box.height // 50)), key=lambda run: run[1] - run[0], default=(0, 0))
     if run[1] - run[0] < max(12, box.height // 40):
         return None
     fill = np.median(inside[run[0] : run[1]], axis=0)
     same = (np.abs(rows[run[0] : run[1], : box.right] - fill).max(axis=2) <= 8).mean(axis=0) > 0.35
-    other = np.flatnonzero(~_closed(same[box.left :], max(2, box.width // 30)))
+    other = np.flatnonzero(~without_gaps(same[box.left :], max(2, box.width // 30)))
     left = box.left + (int(other[-1]) + 1 if other.size else 0)
     if box.right - left < 8 or left - box.left < 0.3 * box.width:
         return None
@@ -358,7 +373,28 @@ def _price_axis(labels: Sequence[TickLabel], plot: Plot, header: Sequence[float]
     # The Kingfisher's ticks stand a step apart from an end that isn't round, so what its labels round off is not nil.
     numbers = [label.numbers for label in at]
     extent = (plot.box.top, plot.box.bottom)
-    return fit_axis(pixels, numbers, near=known, least=_LEAST_LABELS, grid=not kingfisher, extent=extent)
+
+    def fitted(numbers: Sequence[Sequence[Number]]) -> Axis | None:
+        return fit_axis(pixels, numbers, near=known, least=_LEAST_LABELS, grid=not kingfisher, extent=extent)
+
+    axis = fitted(numbers)
+    if axis is None and len(header) == 1:
+        axis = fitted([_with_first_digit_of(header[0], several) for several in numbers])
+    return axis
+
+
+def _with_first_digit_of(price: float, numbers: Sequence[Number]) -> list[Number]:
+    """Numbers as large as a price that begin with another digit, if one is easily taken for the other in small print.
+
+    Labels of one axis often begin with one digit, so a blurred one is misread all along: the price over the plot tells.
+    """
+    power = 10.0 ** math.floor(math.log10(price))
+    first = int(price / power)
+    return [
+        replace(number, value=number.value + (first - int(number.value / power)) * power)
+        for number in numbers
+        if {int(number.value / power), first} in _ALIKE_DIGITS
+    ]
 
 
 def _tagged(label: TickLabel) -> float | None:
@@ -427,13 +463,23 @@ def _levels(picture: np.ndarray, plot: Plot) -> list[tuple[float, float, bool]]:
     standing = _bands(_row_strength(picture, plot), plot.box)
     if plot.palette.name != "kingfisher":
         return [(*band, True) for band in standing[:10]]
-    apart = 0.005 * plot.box.height
-    found = [(*band, True) for band in standing[:5]]
+    found = _apart([(*band, True) for band in standing], [], plot.box, 5)
+    before = []
     for row, strength in _bands(_greatest_strength(picture, plot), plot.box):
-        if len(found) < 10 and all(abs(row - other[0]) > apart for other in found):
-            stands = any(abs(row - other) <= apart for other, _ in standing)
-            found.append((row, strength, stands))
-    return sorted(found, key=lambda band: -band[1])
+        stands = any(abs(row - other) <= 0.005 * plot.box.height for other, _ in standing)
+        before.append((row, strength, stands))
+    return sorted(_apart(before, found, plot.box, 10), key=lambda band: -band[1])
+
+
+def _apart(
+    bands: Sequence[tuple[float, float, bool]], found: Sequence[tuple[float, float, bool]], box: Box, most: int
+) -> list[tuple[float, float, bool]]:
+    """What is found and the strongest of the bands that are not at the side of a stronger one, up to `most` in all."""
+    taken = list(found)
+    for band in bands:
+        if len(taken) < most and all(abs(band[0] - other[0]) > 0.0075 * box.height for other in taken):
+            taken.append(band)
+    return taken
 
 
 def _greatest_strength(picture: np.ndarray, plot: Plot) -> np.ndarray:

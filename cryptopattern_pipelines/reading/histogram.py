@@ -12,12 +12,15 @@ from itertools import pairwise
 import cv2
 import numpy as np
 
-from cryptopattern_pipelines.reading.axes import Number, fit_axis, parse_number, writes_decimal_comma
-from cryptopattern_pipelines.reading.bars import BarTable, distance_from, find_share_bar, runs_of, sides_of
+from cryptopattern_pipelines.reading.axes import fit_axis
+from cryptopattern_pipelines.reading.bars import BarTable, find_share_bar, sides_of
 from cryptopattern_pipelines.reading.classify import TextLine, text_lines
-from cryptopattern_pipelines.reading.distribution import Method, ShareReading, ink_of_text
+from cryptopattern_pipelines.reading.distribution import Method, ShareReading
 from cryptopattern_pipelines.reading.liquidation_map import price_range_under
 from cryptopattern_pipelines.reading.ocr import Engine, Word
+from cryptopattern_pipelines.reading.pixels import distance_from, runs_of
+from cryptopattern_pipelines.reading.printed_numbers import Number, parse_number, writes_decimal_comma
+from cryptopattern_pipelines.reading.row_texts import ink_of_text
 
 _NUMBER = r"(100(?:[.,]0)?|\d{1,2}[.,]\d)9?"  # a % may have been read as a 9: the sum tells
 _SHARES = (

@@ -11,28 +11,20 @@ from itertools import pairwise
 import cv2
 import numpy as np
 
-from cryptopattern_pipelines.reading.axes import (
-    Axis,
-    Box,
-    CategoryAxis,
-    TickLabel,
-    bottom_labels,
-    category_axis,
-    channel_max,
-    fit_axis,
-    numbers_of,
-    tick_labels,
-    writes_decimal_comma,
-)
+from cryptopattern_pipelines.reading.axes import Axis, CategoryAxis, category_axis, fit_axis
 from cryptopattern_pipelines.reading.classify import VENUES
-from cryptopattern_pipelines.reading.cumulative import LineEnds, line_ends, of_hue, saturation
+from cryptopattern_pipelines.reading.cumulative import LineEnds, line_ends, of_hue
 from cryptopattern_pipelines.reading.ocr import Engine, Word
+from cryptopattern_pipelines.reading.pixels import Box, channel_max, saturation
+from cryptopattern_pipelines.reading.printed_numbers import numbers_of, writes_decimal_comma
+from cryptopattern_pipelines.reading.tick_labels import TickLabel, bottom_labels, tick_labels
 from cryptopattern_pipelines.reading.tilted import tilted_labels
 
 _COLOURED = 50  # least difference of a bar's or line's channels; areas under the lines are paler
 _THIN = 25  # least difference of a thin bar from its surroundings
 _LEAST_SIDE = 60  # pixels of the smallest picture in which bars can be told
 _LEAST_BARS = 8
+_MOST_LABELS = 40  # of an axis whose steps differ
 _LEAST_TOTAL = 1000  # USD: smaller ones have lost their M or B in reading
 _OFF_ZERO = 0.02  # of the greater total: how far from 0 its axis may be at the bars' feet
 _VENUES = {venue.lower() for venue in VENUES}
@@ -238,7 +230,11 @@ def _price_axis_under(
     if axis is not None:
         return axis
     strip = Box(max(0, plot.left - 40), top, right, min(height, plot.bottom + max(24, round(0.07 * height))))
-    return _price_axis(bottom_labels(picture, strip, engine, decimal_comma=decimal_comma))
+    axis = _price_axis(bottom_labels(picture, strip, engine, decimal_comma=decimal_comma))
+    if isinstance(axis, CategoryAxis):  # bins without liquidations are left out anywhere: every label counts
+        every = bottom_labels(picture, strip, engine, decimal_comma=decimal_comma, most=_MOST_LABELS)
+        return _price_axis(every) or axis
+    return axis
 
 
 def _price_axis(labels: Sequence[TickLabel]) -> Axis | CategoryAxis | None:

@@ -18,7 +18,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from cryptopattern_pipelines.reading.bars import BarTable, find_bars
+from cryptopattern_pipelines.reading.bars import BarTable, find_table
 from cryptopattern_pipelines.reading.buttons import read_header
 from cryptopattern_pipelines.reading.classify import (
     Title,
@@ -28,27 +28,22 @@ from cryptopattern_pipelines.reading.classify import (
     symbol_near,
     text_lines,
 )
-from cryptopattern_pipelines.reading.dashboard import Metric, read_dashboard
+from cryptopattern_pipelines.reading.dashboard import read_dashboard
 from cryptopattern_pipelines.reading.distribution import ShareReading, read_distribution
 from cryptopattern_pipelines.reading.heatmap import Heatmap, Plot, find_plot, read_heatmap
 from cryptopattern_pipelines.reading.histogram import read_histogram
 from cryptopattern_pipelines.reading.liquidation_map import legend_of, read_map
+from cryptopattern_pipelines.reading.metrics import MetricReading
 from cryptopattern_pipelines.reading.ocr import Engine, Word, default_engine
-from cryptopattern_pipelines.reading.picture import (
-    MAX_BYTES,
-    FileTooLarge,
-    UnreadablePicture,
-    file_bytes,
-    is_noise,
-    load_picture,
-)
+from cryptopattern_pipelines.reading.picture import MAX_BYTES, FileTooLarge, UnreadablePicture, file_bytes, load_picture
+from cryptopattern_pipelines.reading.pixels import is_noise
 from cryptopattern_pipelines.reading.symbols import KNOWN_SYMBOLS
 from cryptopattern_pipelines.reading.text_page import text_page
 from cryptopattern_pipelines.reading.top_bar import read_top_bar
 from cryptopattern_pipelines.reading.workers import attempt, map_isolated
 
 # Raised whenever the same picture may read differently: readings are kept by the picture's hash and this.
-READER_VERSION = "3"
+READER_VERSION = "4"
 
 _MOST_PIXELS = 4_000_000  # larger pictures are read at a smaller scale
 _SMALL = 800_000  # pixels: pictures re-sent so small that their title may need enlarging further
@@ -73,16 +68,6 @@ class Level:
     side: str | None
     strength: float
     strength_share: float
-
-
-@dataclass(frozen=True)
-class MetricReading:
-    """One metric of a dashboard: K, M, B and T multiplied out; unit USD, % or None; change in percent."""
-
-    name: str
-    value: float
-    unit: str | None
-    change: float | None
 
 
 @dataclass(frozen=True)
@@ -220,7 +205,7 @@ def read_pixels(picture: np.ndarray, engine: Engine) -> Reading:
 
 def _read(picture: np.ndarray, engine: Engine) -> Reading:
     height, width = picture.shape[:2]
-    table = find_bars(picture)
+    table = find_table(picture)
     if table is not None:
         reading = _distribution(picture, table, engine)
         if reading is not None:
@@ -448,9 +433,9 @@ def _dashboard(picture: np.ndarray, title: Title, words: Sequence[Word], engine:
     return _reading(title, words, metrics=metrics, current_price=price, error=chart.error)
 
 
-def _metrics(found: Sequence[Metric]) -> tuple[MetricReading, ...]:
+def _metrics(found: Sequence[MetricReading]) -> tuple[MetricReading, ...]:
     """The first of each name."""
-    metrics = {x.name: MetricReading(x.name, x.value, x.unit, x.change) for x in found[::-1]}
+    metrics = {metric.name: metric for metric in found[::-1]}
     return tuple(metrics.values())[::-1]
 
 

@@ -12,7 +12,13 @@ import numpy as np
 
 from cryptopattern_pipelines.reading.ocr import Engine, Line, Word
 from cryptopattern_pipelines.reading.row_texts import Column, Item, read_again, read_items
-from cryptopattern_pipelines.reading.symbols import KNOWN_SYMBOLS, is_near_known, meant_symbol, relative_width
+from cryptopattern_pipelines.reading.symbols import (
+    KNOWN_SYMBOLS,
+    LIKE_A_SLASH,
+    is_near_known,
+    meant_symbol,
+    relative_width,
+)
 
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/"
 # USDT behind the coin, with the letters that it is read as.
@@ -61,9 +67,8 @@ def _bare(text: str, *, quoted: bool) -> str:
         return text.strip("/")
     coin = _QUOTE.sub("", text) or text
     # A slash may have been read as a letter.
-    return (
-        coin[:-1] if coin not in KNOWN_SYMBOLS and coin[-1:] in tuple("IJL1VY") and coin[:-1] in KNOWN_SYMBOLS else coin
-    )
+    slashed = coin not in KNOWN_SYMBOLS and coin[-1] in LIKE_A_SLASH and coin[:-1] in KNOWN_SYMBOLS
+    return coin[:-1] if slashed else coin
 
 
 def _settled(column: Column, lines: Sequence[Line], engine: Engine) -> list[Word | None]:

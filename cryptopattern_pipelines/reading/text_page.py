@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from cryptopattern_pipelines.reading.axes import Box, channel_max
 from cryptopattern_pipelines.reading.ocr import Engine, Word
+from cryptopattern_pipelines.reading.pixels import Box, channel_max, usual_colours
 
 _INK = 26  # least difference of text from its surroundings
 _TALLEST = 90  # pixels of the tallest line of text
@@ -107,23 +107,17 @@ def _without_grounds(ink: np.ndarray, picture: np.ndarray) -> np.ndarray:
 
     What has the colour of a ground and is connected to such pixels that don't stand out is ground.
     """
-    limits = [[np.clip(colour + way * _SAME, 0, 255) for way in (-1, 1)] for colour in _grounds(picture)]
+    sample = picture[::3, ::3].reshape(-1, 3)
+    limits = [
+        [np.clip(colour + way * _SAME, 0, 255) for way in (-1, 1)]
+        for colour in usual_colours(sample, _MOST_GROUNDS, _GROUND)
+    ]
     of_each = [np.zeros(ink.shape, np.uint8)] + [cv2.inRange(picture, least, most) for least, most in limits]
     count, areas = cv2.connectedComponents(np.bitwise_or.reduce(of_each), connectivity=4)
     is_ground = np.zeros(count, np.uint8)
     is_ground[areas[ink == 0]] = 1
     is_ground[0] = 0
     return np.where(is_ground[areas] > 0, 0, ink).astype(np.uint8)
-
-
-def _grounds(picture: np.ndarray) -> list[np.ndarray]:
-    """Colours that each cover a good part of the picture (the page, its panels, large fills), most frequent first."""
-    sample = picture[::3, ::3].reshape(-1, 3)
-    shade = (sample >> 3).astype(np.int32)
-    key = (shade[:, 0] << 10) | (shade[:, 1] << 5) | shade[:, 2]
-    counts = np.bincount(key, minlength=1 << 15)
-    often = sorted(np.flatnonzero(counts >= _GROUND * len(key)).tolist(), key=lambda each: -int(counts[each]))
-    return [sample[key == each].mean(axis=0) for each in often[:_MOST_GROUNDS]]
 
 
 def _text_boxes(ink: np.ndarray) -> list[Box] | None:

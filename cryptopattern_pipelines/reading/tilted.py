@@ -9,8 +9,10 @@ import math
 import cv2
 import numpy as np
 
-from cryptopattern_pipelines.reading.axes import NUMBER_CHARACTERS, Box, Number, TickLabel, numbers_of, off_ground
 from cryptopattern_pipelines.reading.ocr import Engine
+from cryptopattern_pipelines.reading.pixels import Box, off_ground
+from cryptopattern_pipelines.reading.printed_numbers import NUMBER_CHARACTERS, Number, numbers_of
+from cryptopattern_pipelines.reading.tick_labels import TickLabel
 
 _LEAST_TILT = 8.0  # degrees
 _LEAST_LABELS = 4

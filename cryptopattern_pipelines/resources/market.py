@@ -1,10 +1,11 @@
-"""Where a run's market data comes from: the venues themselves, or the archive."""
+"""Where a run's market data comes from: the venues themselves, the archive, or both."""
 
 import dagster as dg
 
 from cryptopattern_pipelines.market.archive import ArchiveSource
+from cryptopattern_pipelines.market.archive_then_live import ArchiveThenLive
+from cryptopattern_pipelines.market.listings import ListingSource
 from cryptopattern_pipelines.market.live import LiveSource
-from cryptopattern_pipelines.market.source import MarketSource
 from cryptopattern_pipelines.resources.settings import Settings
 
 
@@ -32,10 +33,14 @@ class Market(dg.ConfigurableResource):
             okx_url=settings.okx_url,
         )
 
-    def open(self) -> MarketSource:
+    def open(self) -> ListingSource:
         """The source itself."""
-        if self.source == "archive":
-            return ArchiveSource(self.archive, cache=self.archive_cache)
+        if self.source == "live":
+            return self._live()
+        archive = ArchiveSource(self.archive, cache=self.archive_cache)
+        return archive if self.source == "archive" else ArchiveThenLive(archive, self._live())
+
+    def _live(self) -> LiveSource:
         return LiveSource(
             binance_spot_url=self.binance_spot_url, binance_usdm_url=self.binance_usdm_url, okx_url=self.okx_url
         )

@@ -9,11 +9,11 @@ from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
 import click
-from pydantic import AliasChoices, Field, ValidationError, field_validator
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings.sources import DotEnvSettingsSource
 
-from cryptopattern_pipelines.market.symbols import parse
+from cryptopattern_pipelines.market.choice import choice_of
 
 PROJECT = Path(__file__).resolve().parents[2]
 DATA_VARIABLE = "CRYPTOPATTERN_DATA"
@@ -68,10 +68,11 @@ class Settings(BaseSettings):
         validation_alias=_named(DATABASE_VARIABLE),
         description="libpq URL of a Postgres server; the embedded one is started when not set, or set to `embedded`",
     )
-    market_source: Literal["live", "archive"] = Field(
+    market_source: Literal["live", "archive", "archive+live"] = Field(
         default="live",
         validation_alias=_named("CRYPTOPATTERN_MARKET_SOURCE"),
-        description="where market data is from: the venues' REST interfaces or Binance's public archive",
+        description="where market data is from: the venues' REST interfaces, Binance's public archive, or the archive "
+        "and, for what it lacks, REST",
     )
     archive: str = Field(
         default="https://data.binance.vision",
@@ -82,7 +83,7 @@ class Settings(BaseSettings):
         default=("BTC", "ETH", "SOL"),
         min_length=1,
         validation_alias=_named("CRYPTOPATTERN_SYMBOLS"),
-        description="coins to follow, comma between",
+        description="coins to follow, comma between; top:100 for the most traded ones of the day before",
     )
     binance_spot_url: str = Field(
         default="https://api.binance.com",
@@ -111,6 +112,11 @@ class Settings(BaseSettings):
         validation_alias=_named("CRYPTOPATTERN_PORT"),
         description="port of the Dagster UI",
     )
+    notify: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+        default=(),
+        validation_alias=_named("CRYPTOPATTERN_NOTIFY"),
+        description="where failures are told: addresses as Apprise reads them, blank between, e.g. tgram://token/chat",
+    )
     liquidation_dominance_threshold: float = Field(
         default=70.0,
         gt=50,
@@ -130,6 +136,37 @@ class Settings(BaseSettings):
         le=100,
         validation_alias=_named("CONFIDENCE_THRESHOLD"),
         description="score from which, with three signals, an analysis is HIGH_CONFIDENCE",
+    )
+    max_reading_age_hours: float = Field(
+        default=24.0,
+        gt=0,
+        le=168,
+        validation_alias=_named("CRYPTOPATTERN_MAX_READING_AGE_HOURS"),
+        description="how old a picture may be at an hour's end to still say something of it",
+    )
+    target_sigmas: float = Field(
+        default=1.0,
+        gt=0,
+        validation_alias=_named("CRYPTOPATTERN_TARGET_SIGMAS"),
+        description="move that wins, in trailing sigmas of the timeframe",
+    )
+    stop_sigmas: float = Field(
+        default=1.0,
+        gt=0,
+        validation_alias=_named("CRYPTOPATTERN_STOP_SIGMAS"),
+        description="move against a claim that loses, in the same sigmas",
+    )
+    fee_bps: float = Field(
+        default=5.0,
+        ge=0,
+        validation_alias=_named("CRYPTOPATTERN_FEE_BPS"),
+        description="fee of an entry, and again of an exit, basis points",
+    )
+    slippage_bps: float = Field(
+        default=2.0,
+        ge=0,
+        validation_alias=_named("CRYPTOPATTERN_SLIPPAGE_BPS"),
+        description="slippage of an entry, and again of an exit, basis points",
     )
     max_content_length: int = Field(
         default=16 * 1024 * 1024,
@@ -166,10 +203,15 @@ class Settings(BaseSettings):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
 
+    @field_validator("notify", mode="before")
+    @classmethod
+    def _split_blanks(cls, value: object) -> object:
+        return tuple(value.split()) if isinstance(value, str) else value
+
     @field_validator("symbols")
     @classmethod
     def _symbols_are_names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(parse(name).coin for name in value))
+        return tuple(choice_of(value))
 
     @field_validator("allowed_extensions")
     @classmethod

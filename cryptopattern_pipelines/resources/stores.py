@@ -10,8 +10,11 @@ import pandas as pd
 from cryptopattern_pipelines.automation.partitions import FIRST_DAY, Window
 from cryptopattern_pipelines.reading.landing import Landing
 from cryptopattern_pipelines.resources.settings import Settings
+from cryptopattern_pipelines.storage.imported import with_imported
 from cryptopattern_pipelines.storage.parquet import ParquetTable, TableStore
-from cryptopattern_pipelines.storage.schemas import TableSchema
+from cryptopattern_pipelines.storage.rows import sorted_out
+from cryptopattern_pipelines.storage.schemas import MARKET_TABLES, QUARANTINED_MARKET_ROWS, TableSchema
+from cryptopattern_pipelines.storage.set_aside import rows_set_aside, set_aside
 
 
 class Store(dg.ConfigurableResource):
@@ -37,6 +40,29 @@ class Store(dg.ConfigurableResource):
         """A table's rows of a window, of all columns or of these; hours that were never filled have none."""
         start = pd.Timestamp(window.start).floor("h" if schema.partition == "hour" else "D")
         return self.table(schema).read(start, window.end, None if columns is None else list(columns))
+
+    def with_imported(self, schema: TableSchema, rows: pd.DataFrame, window: Window) -> pd.DataFrame:
+        """A window's rows, filled up where they are silent with what a user imported."""
+        return with_imported(self.tables, schema, rows, window.start, window.end)
+
+    def sorted_out(self, schema: TableSchema, rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """The rows of a table without those that can't be, and those; our own tables keep all of theirs.
+
+        Raises:
+            InvalidRowsError: as `rows.sorted_out`.
+        """
+        if schema.name not in MARKET_TABLES:
+            return rows, QUARANTINED_MARKET_ROWS.empty()
+        return sorted_out(schema, rows)
+
+    def set_aside(self, schema: TableSchema, broken: pd.DataFrame, window: Window) -> None:
+        """Keep the rows of a window that can't be, of a table from outside."""
+        if schema.name in MARKET_TABLES:
+            set_aside(self.tables, schema, broken, *window)
+
+    def rows_set_aside(self, window: Window) -> pd.DataFrame:
+        """All rows of a window that can't be, of every table from outside."""
+        return rows_set_aside(self.tables, *window)
 
 
 class LandingFolder(dg.ConfigurableResource):

@@ -99,9 +99,10 @@ class HourGrid:
         return labels(self.symbols, columns)
 
 
-def labels(names: Iterable[str], codes: npt.NDArray[Any]) -> pd.Series:
+def labels(names: Iterable[str] | pd.Series, codes: npt.NDArray[Any]) -> pd.Series:
     """Text for each code, a missing value for -1."""
-    return pd.Series(pd.array(list(names), dtype="str").take(codes, allow_fill=True))
+    texts = names.array if isinstance(names, pd.Series) else pd.array(list(names), dtype="str")
+    return pd.Series(texts.take(codes, allow_fill=True))
 
 
 def trailing_sum(values: npt.NDArray[Any], length: int) -> npt.NDArray[Any]:

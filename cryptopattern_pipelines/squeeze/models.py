@@ -249,7 +249,7 @@ def _fit_trees(names: Sequence[str], values: Floats, came: Truths) -> Trees:
 
     # A column that is nowhere known can't be cut into bins; without a known value it is never split either.
     known = np.flatnonzero(np.isfinite(values).any(axis=0))
-    columns = tuple(names[at] for at in known)
+    columns = tuple(names[at] for at in known.tolist())
     some = values[:, known]
     boosting = HistGradientBoostingClassifier(
         max_iter=100,

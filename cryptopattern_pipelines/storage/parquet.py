@@ -5,6 +5,7 @@ and their rules are in `schemas.py`, the difference between a disk and an object
 
     <root>/<table>/date=2024-08-05/13.parquet     an hourly table
     <root>/<table>/date=2024-08-05/day.parquet    a daily one
+    <root>/_imported/<table>/date=…              rows from a user's own files, laid out alike
     <root>/_screenshots/ab/ab12….png             pictures' bytes, by their SHA-256
     <root>/_models/ab/ab12….json                 trained models, likewise, each with its card (.md)
 """
@@ -30,6 +31,7 @@ from cryptopattern_pipelines.storage.schemas import TABLES, TEXT, TableSchema
 
 _PICTURES = "_screenshots"
 _MODELS = "_models"
+_IMPORTED = "_imported"
 _BATCH = 64  # files that one task reads: far fewer hand-overs between threads than one file a task
 
 
@@ -58,10 +60,18 @@ class ParquetTable:
         self.schema = schema
         self.files = files_at(root)
 
-    def write(self, frame: pd.DataFrame | Iterable[dict[str, Any]], start: datetime, end: datetime) -> Written:
+    def write(
+        self,
+        frame: pd.DataFrame | Iterable[dict[str, Any]],
+        start: datetime,
+        end: datetime,
+        *,
+        empty_too: bool = True,
+    ) -> Written:
         """Write the file of every partition in [start, end); one without rows gets an empty file.
 
-        All rows are checked before the first file is written. Files of other partitions stay as they are.
+        With `empty_too=False` it gets none, and a file that is there stays. All rows are checked before the first file
+        is written. Files of other partitions stay as they are.
 
         Raises:
             InvalidRowsError: a row breaks the schema or lies outside the window.
@@ -72,6 +82,7 @@ class ParquetTable:
         table = pyarrow.Table.from_pandas(rows, schema=self.schema.arrow, preserve_index=False)
         table = table.replace_schema_metadata(None)
         cuts = [*rows[self.schema.partition].searchsorted(window).tolist(), len(rows)]
+        numbers = [i for i in range(len(window)) if empty_too or cuts[i] < cuts[i + 1]]
         texts = [column.name for column in self.schema.columns if column.dtype == TEXT]
 
         def write_one(number: int) -> int:
@@ -94,10 +105,10 @@ class ParquetTable:
             return len(data)
 
         with self.files.writing(self.schema.name) as put, ThreadPoolExecutor(self.files.workers) as pool:
-            sizes = list(pool.map(write_one, range(len(window))))
+            sizes = list(pool.map(write_one, numbers))
         return Written(
-            partitions=len(window),
-            empty=sum(cuts[i] == cuts[i + 1] for i in range(len(window))),
+            partitions=len(numbers),
+            empty=sum(cuts[i] == cuts[i + 1] for i in numbers),
             rows=len(rows),
             size_bytes=sum(sizes),
         )
@@ -177,12 +188,23 @@ class ParquetTable:
         try:
             # ParquetFile on bytes took a quarter of the time of read_table or a dataset on ten-row files.
             table = pq.ParquetFile(pyarrow.BufferReader(data)).read(expected.names, use_threads=False)
-            return table if table.schema == expected else _brought_up_to_date(table, expected)
+            return table if table.schema == expected else self._brought_up_to_date(table, expected)
         except (pyarrow.ArrowException, ValueError) as error:
             raise UnreadablePartitionError(
                 f"{self.files.where(name)} can't be read as {self.schema.name} ({str(error).splitlines()[0]}); "
                 f"materialise that {self.schema.partition} again"
             ) from error
+
+    def _brought_up_to_date(self, table: pyarrow.Table, expected: pyarrow.Schema) -> pyarrow.Table:
+        """Give a file from before a column was added that column: empty, or with the value that held before."""
+        before = {column.name: column.before for column in self.schema.columns}
+        for field in expected:
+            if field.name not in table.column_names:
+                told = before[field.name]
+                if told is None and not field.nullable and len(table):
+                    raise ValueError(f"column {field.name} is missing: an older version wrote it")
+                table = table.append_column(field, pyarrow.repeat(pyarrow.scalar(told, field.type), len(table)))
+        return table.select(expected.names).cast(expected)
 
 
 class TableStore:
@@ -201,6 +223,14 @@ class TableStore:
         if name not in TABLES:
             raise KeyError(f"no table {name!r}; there are {', '.join(TABLES)}")
         return ParquetTable(TABLES[name], self.root)
+
+    def imported(self, name: str) -> ParquetTable:
+        """Return what a user's own files brought to a table, kept apart from what its asset writes.
+
+        Raises:
+            KeyError: there is no such table.
+        """
+        return ParquetTable(self.table(name).schema, UPath(self.root) / _IMPORTED)
 
     def keep_bytes(self, sha256: str, data: bytes, suffix: str) -> str:
         """Keep bytes by their hash, once, and return their path within the store.
@@ -260,13 +290,3 @@ class TableStore:
 
 def _model_path(sha256: str) -> str:
     return f"{_MODELS}/{sha256[:2]}/{sha256}.json"
-
-
-def _brought_up_to_date(table: pyarrow.Table, expected: pyarrow.Schema) -> pyarrow.Table:
-    """Give a file from before a nullable column was added that column, without values."""
-    for field in expected:
-        if field.name not in table.column_names:
-            if not field.nullable and len(table):
-                raise ValueError(f"column {field.name} is missing")
-            table = table.append_column(field, pyarrow.nulls(len(table), field.type))
-    return table.select(expected.names).cast(expected)

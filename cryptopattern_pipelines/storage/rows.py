@@ -1,15 +1,26 @@
-"""What a frame must keep before a store takes it: its schema's rules and its window, whichever store it is."""
+"""What a frame must keep before a store takes it: its schema's rules and its window, whichever store it is.
 
+A broken row is one of two things. Where a source told a figure that can't be, its row is set aside and the others are
+written (`sorted_out`, for tables from outside). Where a column is missing or of another type, a name is none of those
+that there are, or a row lies off its window, our own code is wrong, and nothing is written (`checked`, for all tables).
+"""
+
+import json
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 
-from cryptopattern_pipelines.storage.schemas import TableSchema
+from cryptopattern_pipelines.storage.schemas import QUARANTINED_MARKET_ROWS, REAL, TEXT, TableSchema
 
 _STEP = {"hour": "h", "day": "D"}
+
+# So many broken rows, if they are most of a run's, are no broken rows but a venue or a reader that has changed.
+MANY_BROKEN = 24
+_UNIQUENESS = "multiple_fields_uniqueness"
 
 
 class InvalidRowsError(ValueError):
@@ -48,12 +59,7 @@ def checked(
         ValueError: the window itself is wrong, see `partitions`.
     """
     window = partitions(schema, start, end)
-    try:
-        frame = schema.conform(rows)
-    except KeyError as error:
-        raise InvalidRowsError(error.args[0]) from error
-    except (TypeError, ValueError) as error:
-        raise InvalidRowsError(f"{schema.name}: a column can't become its type: {error}") from error
+    frame = _conformed(schema, rows)
     if frame.empty:
         return frame
     try:
@@ -70,6 +76,106 @@ def checked(
     return frame.sort_values([schema.partition, *schema.key], ignore_index=True)
 
 
+def sorted_out(schema: TableSchema, rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Tell the rows of a table from outside that can be from those that can't.
+
+    Set aside are rows with a figure that is missing, infinite or out of its range, or that break a rule on whole rows
+    (a candle whose low stands above its high); of rows that share a key all but one where they are equal, and all of
+    them where they differ, since nobody can say which is right. A row's fate depends on it and on its key's others.
+
+    Returns:
+        The rows that are left, and the others as rows of QUARANTINED_MARKET_ROWS.
+
+    Raises:
+        InvalidRowsError: what is wrong is our own: a column is missing, strange or of another type, a key is
+            incomplete, a text is none of those that it may be; or most rows, and MANY_BROKEN at least, are broken.
+    """
+    frame = _conformed(schema, rows)
+    reasons: dict[int, list[str]] = {}
+    for column in schema.columns:
+        if column.dtype == REAL:
+            values = frame[column.name].to_numpy()
+            for place in np.flatnonzero(np.isinf(values)).tolist():
+                reasons.setdefault(place, []).append(f"{column.name} is infinite")
+    # What is infinite has its reason; the rules would only tell of it again.
+    finite = frame.drop(index=list(reasons))
+    try:
+        schema.pandera.validate(finite, lazy=True)
+    except pa.errors.SchemaErrors as error:
+        ours = {*schema.key, *(column.name for column in schema.columns if column.dtype == TEXT)}
+        failures = error.failure_cases
+        of_row = failures["schema_context"] == "DataFrameSchema"
+        if (failures["index"].isna() | (~of_row & failures["column"].isin(ours))).any():
+            raise InvalidRowsError(_told(schema, finite, failures)) from error
+        for place, reason in _reasons(schema, finite, failures):
+            reasons.setdefault(place, []).append(reason)
+    if not reasons:
+        return frame, QUARANTINED_MARKET_ROWS.empty()
+    places = sorted(reasons)
+    if len(places) >= MANY_BROKEN and 2 * len(places) > len(frame):
+        example = _sample(schema, frame.loc[places[0]], schema.names)
+        raise InvalidRowsError(
+            f"{schema.name}: {_count(len(places), len(frame))} are broken, most of them, so the source or its reader "
+            f"has changed: report it, e.g. {reasons[places[0]][0]} in {example}"
+        )
+    broken = frame.loc[places]
+    set_aside = broken[["hour", "symbol", "venue"]].assign(
+        table_name=schema.name,
+        reason=["; ".join(dict.fromkeys(reasons[place])) for place in places],
+        row_json=[_as_json(row) for row in broken.to_dict("records")],
+    )
+    set_aside = set_aside.sort_values(["hour", "symbol", "venue", "row_json", "reason"], ignore_index=True)
+    set_aside["number"] = set_aside.groupby("hour").cumcount() + 1
+    return frame.drop(index=places).reset_index(drop=True), QUARANTINED_MARKET_ROWS.conform(set_aside)
+
+
+def _conformed(schema: TableSchema, rows: pd.DataFrame | Iterable[dict[str, Any]]) -> pd.DataFrame:
+    try:
+        return schema.conform(rows)
+    except KeyError as error:
+        raise InvalidRowsError(error.args[0]) from error
+    except (TypeError, ValueError) as error:
+        raise InvalidRowsError(f"{schema.name}: a column can't become its type: {error}") from error
+
+
+def _reasons(schema: TableSchema, frame: pd.DataFrame, failures: pd.DataFrame) -> Iterable[tuple[int, str]]:
+    """The places of broken rows, and what is wrong with each."""
+    for failure in failures.drop_duplicates(["schema_context", "check", "column", "index"]).itertuples():
+        place = int(failure.index)
+        if failure.check == _UNIQUENESS:
+            continue
+        if failure.schema_context == "DataFrameSchema":
+            yield place, f"not {failure.check}"
+        elif failure.check == "not_nullable":
+            yield place, f"{failure.column} is missing"
+        else:
+            yield place, f"{failure.column} {failure.failure_case} is not {failure.check}"
+    if (failures["check"] == _UNIQUENESS).any():
+        copies = frame.duplicated(keep="first")
+        differ = frame[~copies].duplicated(list(schema.key), keep=False).reindex(frame.index, fill_value=False)
+        shared = frame.set_index(list(schema.key)).index
+        told_twice = shared.isin(shared[differ.to_numpy()])
+        for place in frame.index[told_twice]:
+            yield place, "told differently by another row of its key"
+        for place in frame.index[copies & ~told_twice]:
+            yield place, "a copy of another row"
+
+
+def _as_json(row: dict[str, Any]) -> str:
+    """A row on one line, its columns in their order; what JSON has no word for is text, what is missing is null."""
+
+    def plain(value: Any) -> Any:
+        if pd.isna(value):
+            return None
+        if isinstance(value, pd.Timestamp):
+            return value.isoformat()
+        if isinstance(value, (float, np.floating)):
+            return float(value) if np.isfinite(value) else str(value)
+        return int(value) if isinstance(value, (int, np.integer)) else str(value)
+
+    return json.dumps({str(name): plain(value) for name, value in row.items()})
+
+
 def _told(schema: TableSchema, frame: pd.DataFrame, failures: pd.DataFrame) -> str:
     """Say in one line which rules were broken, by how many rows, and show one row of each."""
     of_rows = failures["schema_context"] == "DataFrameSchema"
@@ -80,7 +186,7 @@ def _told(schema: TableSchema, frame: pd.DataFrame, failures: pd.DataFrame) -> s
         places = broken["index"].dropna().unique()
         row = frame.loc[places[0]] if len(places) else None
         many = _count(len(places), len(frame))
-        if rule == "multiple_fields_uniqueness":
+        if rule == _UNIQUENESS:
             told = f"key ({', '.join(schema.key)}) breaks uniqueness in {many}"
             shown: list[str] = []
         elif column:

@@ -65,13 +65,17 @@ _POSTGRES: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Column:
-    """One column: its pandas dtype, what it means, and what its values may be."""
+    """One column: its pandas dtype, what it means, and what its values may be.
+
+    `before` is the value of rows from before there was this column; None where none can be told.
+    """
 
     name: str
     dtype: str
     description: str
     nullable: bool = False
     checks: tuple[pa.Check, ...] = ()
+    before: str | int | None = None
 
 
 @dataclass(frozen=True)
@@ -156,7 +160,24 @@ class TableSchema:
             else pd.Series(None, index=frame.index, dtype=c.dtype)
             for c in self.columns
         }
-        return pd.DataFrame(columns).reset_index(drop=True)
+        # Not copied into one block: of millions of rows, both would not fit beside each other.
+        return pd.DataFrame(columns, copy=False).reset_index(drop=True)
+
+    def filled_up(self, rows: pd.DataFrame, others: pd.DataFrame) -> pd.DataFrame:
+        """One row a key: cell by cell what `rows` tell, and what `others` tell where those are silent.
+
+        Both have this table's columns and no key twice; so has the result, sorted by the key.
+        """
+        if others.empty:
+            return rows
+        key = list(self.key)
+        both = pd.concat([rows, others], ignore_index=True) if len(rows) else others
+        shared = both.duplicated(key, keep=False)
+        if shared.any():
+            # `first` is each column's first value that is there.
+            one = both[shared].groupby(key, as_index=False, sort=False).first()
+            both = pd.concat([both[~shared], one[self.names]], ignore_index=True)
+        return self.conform(both.sort_values(key))
 
 
 def _hour() -> Column:
@@ -441,6 +462,7 @@ REALISED_LIQUIDATIONS = TableSchema(
             WHOLE,
             "hours that the figures cover, the last of them being this one: 1, or 24 where a feed tells days alone",
             checks=_positive(),
+            before=1,  # there were hourly feeds alone
         ),
         Column("long_liquidated_usd", REAL, "USD of longs sold off", checks=_not_negative()),
         Column("short_liquidated_usd", REAL, "USD of shorts bought in", checks=_not_negative()),
@@ -454,6 +476,9 @@ REALISED_LIQUIDATIONS = TableSchema(
     indexes=(("symbol", "hour"),),
 )
 
+# What comes from outside as rows: one that is broken is set aside and leaves the others be; see `rows.sorted_out`.
+MARKET_TABLES = (MARKET_CANDLES.name, DERIVATIVES_METRICS.name, REALISED_LIQUIDATIONS.name)
+
 EXCHANGE_SNAPSHOTS = TableSchema(
     "exchange_snapshots",
     "hour",
@@ -464,11 +489,19 @@ EXCHANGE_SNAPSHOTS = TableSchema(
         _symbol(),
         Column("average_price", REAL, "mean of the venues' closes, USD", checks=_positive()),
         Column(
+            "volume_weighted_price",
+            REAL,
+            "mean of the same closes by the coins traded in the hour, USD; empty where nothing was traded",
+            True,
+            _positive(),
+        ),
+        Column(
             "price_variance",
             REAL,
             "largest minus smallest close, USD (the guide's name for it)",
             checks=_not_negative(),
         ),
+        Column("price_spread_bps", REAL, "the same over the closes' median, basis points", True, _not_negative()),
         Column("high_24h", REAL, "USD", checks=_positive()),
         Column("low_24h", REAL, "USD", checks=_positive()),
         Column("price_change_1h_pct", REAL, "against the price one hour before, percent", True),
@@ -484,8 +517,18 @@ EXCHANGE_SNAPSHOTS = TableSchema(
         Column("taker_volume_ratio", REAL, "takers' buy over sell volume, mean over venues", True),
         Column("long_liquidated_24h_usd", REAL, "USD of longs sold off in 24 hours, where a feed exists", True),
         Column("short_liquidated_24h_usd", REAL, "USD of shorts bought in in 24 hours, where a feed exists", True),
+        Column(
+            "liquidation_venues", TEXT, "venues that the two are sums of, comma between; all for an aggregate", True
+        ),
         Column("venues", TEXT, "venue:market of every candle that was seen, comma between"),
         Column("venue_count", WHOLE, "how many those are", checks=_positive()),
+        Column(
+            "outlier_venues",
+            TEXT,
+            "those whose close is further than 3 % from the median that most are near, comma between; empty text for "
+            "none",
+            True,
+        ),
         Column(
             "metrics_age_hours",
             REAL,
@@ -498,6 +541,47 @@ EXCHANGE_SNAPSHOTS = TableSchema(
             TEXT,
             "what is missing or doubtful, comma between; empty when nothing is",
         ),
+    ),
+    indexes=(("symbol", "hour"),),
+)
+
+MARKET_CONTRADICTIONS = TableSchema(
+    "market_contradictions",
+    "hour",
+    "two figures of one symbol and hour that can't both be right, or that lie further apart than markets do",
+    ("hour", "symbol", "what", "source_a", "source_b"),
+    (
+        _hour(),
+        _symbol(),
+        Column(
+            "what",
+            TEXT,
+            "what they are of: price (lowest and highest close), funding_sign and funding_rate (lowest and highest, "
+            "for 8 hours), open_interest_usd (against coins x price), volume_usd (against coins x typical price), "
+            "liquidated_usd (all against the venues' sum), imported_… (that column of a source and of an import)",
+        ),
+        Column("source_a", TEXT, "who tells the first: venue, or venue:market"),
+        Column("source_b", TEXT, "who tells the second, or what it is worked out from"),
+        Column("value_a", REAL, "in the unit that its kind has: USD, coins, or a fraction for 8 hours"),
+        Column("value_b", REAL, "in the same unit"),
+        Column("ratio", REAL, "the first over the second; empty where the second is 0", True),
+    ),
+    indexes=(("symbol", "hour"),),
+)
+
+QUARANTINED_MARKET_ROWS = TableSchema(
+    "quarantined_market_rows",
+    "hour",
+    "one row that a source told and that can't be, set aside with the reason",
+    ("hour", "table_name", "number"),
+    (
+        _hour(),
+        Column("table_name", TEXT, "table that it was meant for", checks=_one_of(list(MARKET_TABLES))),
+        Column("number", WHOLE, "1, 2, ... among that table's rows of the hour", checks=_positive()),
+        _symbol(),
+        Column("venue", TEXT, "e.g. binance"),
+        Column("reason", TEXT, "what is wrong with it, in one line"),
+        Column("row_json", TEXT, "the whole row as a JSON object; numbers that JSON lacks as text"),
     ),
     indexes=(("symbol", "hour"),),
 )
@@ -548,11 +632,49 @@ SQUEEZE_ANALYSES = TableSchema(
             TEXT,
             "where the shares are from",
             True,
-            _one_of(["all_leverage", "optical_opti", "realised_liquidations"]),
+            _one_of(["all_leverage", "optical_opti", "realised_liquidations", "daily_liquidations"]),
         ),
         Column("dominance_sha256", TEXT, "picture that they were read from", True),
-        Column("dominance_age_hours", REAL, "age of that picture at the hour's end", True, _not_negative()),
+        Column(
+            "dominance_age_hours",
+            REAL,
+            "age at the hour's end of that picture, or of the day that a daily total is of",
+            True,
+            _not_negative(),
+        ),
+        *(
+            column
+            for chart in ("all_leverage", "optical_opti")
+            for column in (
+                Column(f"{chart}_long_pct", REAL, f"share of longs on the newest {chart} chart", True, _percent()),
+                Column(f"{chart}_short_pct", REAL, f"share of shorts on the newest {chart} chart", True, _percent()),
+                Column(f"{chart}_age_hours", REAL, "age of that chart at the hour's end", True, _not_negative()),
+            )
+        ),
+        *(
+            column
+            for place, way in (("above", "at or above"), ("below", "below"))
+            for column in (
+                Column(
+                    f"nearest_cluster_{place}",
+                    REAL,
+                    f"nearest price {way} the hour's at which the newest heatmap or map shows liquidations, USD",
+                    True,
+                    _positive(),
+                ),
+                Column(f"cluster_{place}_distance_pct", REAL, "how far that is, percent", True, _not_negative()),
+                Column(
+                    f"cluster_{place}_strength",
+                    REAL,
+                    "its strength as a fraction of the chart's largest",
+                    True,
+                    _fraction(),
+                ),
+            )
+        ),
+        Column("clusters_age_hours", REAL, "age of that heatmap or map at the hour's end", True, _not_negative()),
         Column("market_sources", TEXT, "venue:market of the snapshot, comma between"),
+        Column("explanation", TEXT, "what the row says, in one sentence", True),
     ),
     indexes=(("symbol", "hour"), ("severity", "hour"), ("hour", "probability")),
 )
@@ -560,15 +682,22 @@ SQUEEZE_ANALYSES = TableSchema(
 WIN_RATES = TableSchema(
     "win_rates",
     "day",
-    "one symbol, timeframe and side: how often an analysis of that side was right by the end of the day",
-    ("day", "symbol", "timeframe", "side"),
+    "one symbol, condition, timeframe and side: how often a claim of that side was right by the end of the day",
+    ("day", "symbol", "condition", "timeframe", "side"),
     (
         _day(),
         _symbol(),
+        Column(
+            "condition",
+            TEXT,
+            "which claims are counted: all, those of a severity (severity:MAJOR), or of a pattern (pattern:...)",
+            checks=(pa.Check.str_length(min_value=1),),
+            before="all",
+        ),
         Column("timeframe", TEXT, "how long an outcome is waited for", checks=_one_of(["24h", "7d", "1m"])),
         Column("side", TEXT, "long: price was to rise (SHORT_SQUEEZE); short: to fall", checks=_one_of(SIDES)),
-        Column("wins", WHOLE, "analyses whose target was touched first", checks=_not_negative()),
-        Column("sample_size", WHOLE, "analyses of that side with a known outcome", checks=_not_negative()),
+        Column("wins", WHOLE, "windows whose target was touched first, net of costs", checks=_not_negative()),
+        Column("sample_size", WHOLE, "claims of that side with a known outcome", checks=_not_negative()),
         Column(
             "effective_sample_size",
             WHOLE,
@@ -593,10 +722,34 @@ WIN_RATES = TableSchema(
         ),
         Column("lift", REAL, "win rate over base rate", True, _not_negative()),
         Column(
+            "lift_low", REAL, "interval of the lift at 95 %, lower end; both rates are uncertain", True, _not_negative()
+        ),
+        Column(
+            "lift_high", REAL, "interval of the lift at 95 %, upper end; empty where it has none", True, _not_negative()
+        ),
+        Column("net_return_pct", REAL, "mean return of the windows that do not overlap, net of costs, percent", True),
+        Column("base_net_return_pct", REAL, "the same of every hour, percent", True),
+        Column("costs_bps", REAL, "fees and slippage of entry and exit together, basis points", True, _not_negative()),
+        Column(
             "verdict",
             TEXT,
-            "EDGE: interval above the base rate; ADVERSE: below; NO_EDGE: holds it; NO_DATA: no outcome",
+            "EDGE: interval above the base rate, and so with the base rate's own error and the number of conditions "
+            "looked at; ADVERSE: below in the same way; NO_EDGE: neither; NO_DATA: no outcome",
             checks=_one_of(["EDGE", "ADVERSE", "NO_EDGE", "NO_DATA"]),
+        ),
+        Column(
+            "bias",
+            TEXT,
+            "side that has an EDGE where the other has none, NONE else",
+            True,
+            _one_of(["LONG", "SHORT", "NONE"]),
+        ),
+        Column(
+            "bias_strength_pct",
+            REAL,
+            "that side's win rate less its base rate, percentage points; empty without a bias",
+            True,
+            _percent(),
         ),
     ),
     indexes=(("symbol", "day"),),
@@ -634,14 +787,23 @@ SQUEEZE_EVENTS = TableSchema(
         Column(
             "liquidated_usd",
             REAL,
-            "USD of the squeezed side closed by force within the move; empty without a feed, and then no condition",
+            "USD of the squeezed side closed by force, as far as liquidated_source tells it; empty without any",
             True,
             _not_negative(),
         ),
         Column(
+            "liquidated_source",
+            TEXT,
+            "what liquidated_usd is: hourly_feed: of the move's hours; daily_feed: of the whole days that it touched; "
+            "open_interest_proxy: no liquidations but the stand-in of liquidated_proxy_usd",
+            True,
+            _one_of(["hourly_feed", "daily_feed", "open_interest_proxy"]),
+        ),
+        Column(
             "liquidated_percentile",
             REAL,
-            "rank of its greatest hour among the hours before the start, percent; empty without a feed",
+            "rank of its greatest hour among the hours before, or of its greatest day among the days before, percent; "
+            "empty without a feed, and then no condition",
             True,
             _percent(),
         ),
@@ -761,6 +923,43 @@ SQUEEZE_FORECASTS = TableSchema(
     indexes=(("symbol", "hour"), ("target", "hour")),
 )
 
+SYMBOLS = TableSchema(
+    "symbols",
+    "day",
+    "one name under which venues list a coin, as it was known by the end of the day",
+    ("day", "symbol"),
+    (
+        _day(),
+        Column("symbol", TEXT, "the name as venues list it, e.g. MATIC; other tables go by the newest name, POL"),
+        Column(
+            "status",
+            TEXT,
+            "listed: on a venue at the day's end; delisted: on none any more",
+            checks=_one_of(["listed", "delisted"]),
+        ),
+        Column("renamed_to", TEXT, "the coin's newer name, once its name has changed", True),
+        Column("venues", TEXT, "where it is listed, or last was, comma between"),
+        Column("markets", TEXT, "venue:market of each, comma between"),
+        Column("instruments", TEXT, "venue:market:name of each, comma between"),
+        Column(
+            "multiplier",
+            WHOLE,
+            "coins in one unit of its largest instrument: 1000 for 1000PEPE, 1 where coins trade one by one",
+            checks=_positive(),
+        ),
+        Column("first_seen", TIME, "since when it is known to trade, UTC"),
+        Column("last_seen", TIME, "until when it was seen to trade, at most the day's end, UTC"),
+        Column(
+            "volume_24h_usd",
+            REAL,
+            "traded in the day's 24 hours, all instruments of the name, USD; empty where no candles were asked for",
+            True,
+            _not_negative(),
+        ),
+    ),
+    indexes=(("symbol", "day"),),
+)
+
 TABLES: dict[str, TableSchema] = {
     table.name: table
     for table in (
@@ -774,11 +973,14 @@ TABLES: dict[str, TableSchema] = {
         MARKET_CANDLES,
         DERIVATIVES_METRICS,
         REALISED_LIQUIDATIONS,
+        QUARANTINED_MARKET_ROWS,
         EXCHANGE_SNAPSHOTS,
+        MARKET_CONTRADICTIONS,
         SQUEEZE_ANALYSES,
         WIN_RATES,
         SQUEEZE_EVENTS,
         SQUEEZE_FORECASTER,
         SQUEEZE_FORECASTS,
+        SYMBOLS,
     )
 }

@@ -8,8 +8,10 @@ import pandas as pd
 import pytest
 
 from cryptopattern_pipelines.reading.distribution import ShareReading
-from cryptopattern_pipelines.reading.reading import MetricReading, Reading
-from cryptopattern_tests.benchmarks import analysis, reading
+from cryptopattern_pipelines.reading.metrics import MetricReading
+from cryptopattern_pipelines.reading.reading import Reading
+from cryptopattern_pipelines.resources.settings import PROJECT
+from cryptopattern_tests.benchmarks import analysis, archive, reading
 from cryptopattern_tests.benchmarks.__main__ import main, names
 from cryptopattern_tests.benchmarks.figure import Figure
 
@@ -141,3 +143,12 @@ def test_every_field_of_a_truth_is_asked_for() -> None:
         ("price", "0.00001234"), ("metric values", "2.00"),
     ]  # fmt: skip
     assert not [field for field in reading.fields_of(truth | {"long_share": 40.0}) if field.kind == "percentages"]
+
+
+def test_both_ways_read_the_same_month_of_the_archive() -> None:
+    sample = PROJECT / "data" / "samples"
+    hours = 29 * 24
+    # Three perpetual and two spot candles an hour, three coins' funding each eight hours, two coins' hourly metrics.
+    assert archive.rival(sample, ["2025-01"]) == 5 * hours + 3 * hours // 8 + 2 * hours
+    # Three coins' metrics an hour: funding is known of the third.
+    assert archive.ours(sample, ["2025-01"]) >= (5 + 3) * hours

@@ -1,4 +1,7 @@
-"""Change every fact of an archive and a landing folder that was published after a moment, and nothing before it."""
+"""Change every fact of an archive and a landing folder that was published after a moment, and nothing before it.
+
+And spoil some hours of an archive, so that there is something to set aside and to contradict.
+"""
 
 import csv
 import hashlib
@@ -22,6 +25,25 @@ _KINDS = {
 }
 
 
+# Of each day of BTC's spot candles: hours whose high and low change places, and hours of half as much USD again.
+IMPOSSIBLE_AT, CONTRADICTORY_AT = (5, 20), (17,)
+
+
+def spoil_archive(source: Path, target: Path) -> None:
+    """Copy an archive, with candles in it that can't be, and volumes that contradict themselves."""
+    shutil.copytree(source, target)
+    for place in (target / "spot" / "monthly" / "klines" / "BTCUSDT").rglob("*.zip"):
+        name, rows = _rows(place)
+        for row in rows:
+            time = _time(row[0])
+            hour = -1 if time is None else time.hour
+            if hour in IMPOSSIBLE_AT:
+                row[2], row[3] = row[3], row[2]
+            if hour in CONTRADICTORY_AT:
+                row[7] = repr(float(row[7]) * 1.5)
+        _write(place, name, rows)
+
+
 def change_archive_after(moment: datetime, source: Path, target: Path) -> int:
     """Copy an archive, changing every row published after the moment; how many rows were changed."""
     changed = 0
@@ -29,21 +51,32 @@ def change_archive_after(moment: datetime, source: Path, target: Path) -> int:
         copy = target / original.relative_to(source)
         copy.parent.mkdir(parents=True, exist_ok=True)
         kind = next(kind for kind in _KINDS if kind in original.parts)
-        with zipfile.ZipFile(original) as archive:
-            [name] = archive.namelist()
-            rows = list(csv.reader(io.StringIO(archive.read(name).decode())))
+        name, rows = _rows(original)
         count = sum(_change(row, kind, moment) for row in rows)
         changed += count
         if count:
-            text = io.StringIO()
-            csv.writer(text, lineterminator="\n").writerows(rows)
-            with zipfile.ZipFile(copy, "w", zipfile.ZIP_DEFLATED) as archive:
-                archive.writestr(name, text.getvalue())
+            _write(copy, name, rows)
         else:
             shutil.copy(original, copy)
-        digest = hashlib.sha256(copy.read_bytes()).hexdigest()
-        copy.with_name(copy.name + ".CHECKSUM").write_text(f"{digest}  {copy.name}\n")
+            shutil.copy(f"{original}.CHECKSUM", f"{copy}.CHECKSUM")
     return changed
+
+
+def _rows(place: Path) -> tuple[str, list[list[str]]]:
+    """The name of the one file in a zip, and its rows."""
+    with zipfile.ZipFile(place) as archive:
+        [name] = archive.namelist()
+        return name, list(csv.reader(io.StringIO(archive.read(name).decode())))
+
+
+def _write(place: Path, name: str, rows: list[list[str]]) -> None:
+    """Write a zip of one file, and its CHECKSUM."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    with zipfile.ZipFile(place, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(name, text.getvalue())
+    digest = hashlib.sha256(place.read_bytes()).hexdigest()
+    place.with_name(place.name + ".CHECKSUM").write_text(f"{digest}  {place.name}\n")
 
 
 def _change(row: list[str], kind: str, moment: datetime) -> bool:

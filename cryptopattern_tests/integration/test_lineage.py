@@ -3,11 +3,13 @@
 import base64
 import csv
 import io
+import json
 import re
 import shutil
 import zipfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pandas as pd
@@ -17,6 +19,7 @@ import pytest
 from cryptopattern_pipelines.assets import forecasts, market, outcomes, screenshots, squeeze
 from cryptopattern_pipelines.assets.serving import serving_asset
 from cryptopattern_pipelines.automation.partitions import HOURLY, Window, partitions_of, range_tags
+from cryptopattern_pipelines.checks.quality import NO_ROW_IS_SET_ASIDE
 from cryptopattern_pipelines.checks.schema import CHECK
 from cryptopattern_pipelines.definitions import build_definitions
 from cryptopattern_pipelines.market.source import Problem
@@ -55,7 +58,9 @@ def test_an_asset_materialises_one_partition_by_itself(filled: Installation, nam
     assert event.partition == key
     assert filled.files() == before, "one partition by itself differs from the same among a range"
     if not name.startswith("serving/"):
-        assert [check.passed for check in result.get_asset_check_evaluations()] == [True]
+        checks = {check.check_name: check.passed for check in result.get_asset_check_evaluations()}
+        assert CHECK in checks
+        assert all(checks.values()), checks
 
 
 def test_the_pages_of_hours_with_charts_show_what_was_read_of_them(filled: Installation) -> None:
@@ -101,39 +106,111 @@ def test_the_sample_is_read_analysed_and_partly_set_aside(filled: Installation) 
     assert pd.isna(analyses.loc["BTC", "liquidation_dominance_strength"])
 
 
-class _BrokenSource:
-    """A market whose candle is impossible: its low stands above its high."""
+class _Told:
+    """A source that tells these rows of MARKET_CANDLES, whatever is asked."""
 
     problems: tuple[Problem, ...] = ()
 
+    def __init__(self, rows: pd.DataFrame) -> None:
+        self.rows = rows
+
     def candles(self, symbols: list[str], start: datetime, end: datetime) -> pd.DataFrame:
-        return MARKET_CANDLES.conform(
-            [
-                {"hour": start, "symbol": symbol, "venue": "binance", "market": "spot", "instrument": f"{symbol}USDT"}
-                | {"open": 10.0, "high": 9.0, "low": 11.0, "close": 10.0, "volume_base": 1.0, "volume_usd": 10.0}
-                for symbol in symbols
-            ]
-        )
+        return self.rows
 
 
-class _BrokenMarket(dg.ConfigurableResource):
+class _ToldMarket(dg.ConfigurableResource):
     symbols: list[str] = ["BTC"]  # noqa: RUF012 (a pydantic field)
+    rows: list[dict[str, Any]]
 
-    def open(self) -> _BrokenSource:
-        return _BrokenSource()
+    def open(self) -> _Told:
+        return _Told(MARKET_CANDLES.conform([row | {"hour": pd.Timestamp(row["hour"])} for row in self.rows]))
 
 
-def test_a_bad_row_fails_the_check_and_leaves_the_table_as_it_was(filled: Installation) -> None:
+def told_candle(**changes: Any) -> dict[str, Any]:
+    names = {
+        "hour": AN_HOUR.isoformat(),
+        "symbol": "BTC",
+        "venue": "binance",
+        "market": "spot",
+        "instrument": "BTCUSDT",
+    }
+    figures = {"open": 10.0, "high": 11.0, "low": 9.0, "close": 10.0, "volume_base": 1.0, "volume_usd": 10.0}
+    return {**names, **figures, **changes}
+
+
+def run_over(installation: Installation, *rows: dict[str, Any]) -> dg.ExecuteInProcessResult:
+    """One hour of candles and of what is made of them, from these rows."""
+    resources = dict(build_definitions(installation.settings).resources or {}) | {
+        "market": _ToldMarket(rows=list(rows))
+    }
+    return dg.materialize(
+        [market.market_candles, market.quarantined_market_rows, market.exchange_snapshots],
+        partition_key=AN_HOUR.strftime(HOURLY.fmt),
+        resources=resources,
+        raise_on_error=False,
+    )
+
+
+def test_a_row_of_our_own_fault_fails_the_check_and_leaves_the_table_as_it_was(filled: Installation) -> None:
     before = filled.files()
-    resources = dict(build_definitions(filled.settings).resources or {}) | {"market": _BrokenMarket()}
-    key = AN_HOUR.strftime(HOURLY.fmt)
-    result = dg.materialize([market.market_candles], partition_key=key, resources=resources, raise_on_error=False)
+    result = run_over(filled, told_candle(), told_candle(market="swap"))
     assert not result.success
     [check] = result.get_asset_check_evaluations()
     assert (check.check_name, check.passed) == (CHECK, False)
-    assert "low <= open, close <= high" in str(check.metadata["reason"].value)
+    assert "column market breaks isin" in str(check.metadata["reason"].value)
     assert result.get_asset_materialization_events() == []
     assert filled.files() == before
+
+
+def test_a_broken_row_of_a_source_is_set_aside_and_the_hour_goes_on(tmp_path: Path) -> None:
+    installation = Installation.at(tmp_path, None)
+    window = (AN_HOUR, AN_HOUR + HOUR)
+    impossible = told_candle(venue="okx", high=9.0, low=11.0)
+    result = run_over(installation, told_candle(), impossible)
+    assert result.success
+    checks = {check.check_name: check for check in result.get_asset_check_evaluations() if not check.passed}
+    assert list(checks) == [NO_ROW_IS_SET_ASIDE]
+    assert checks[NO_ROW_IS_SET_ASIDE].severity == dg.AssetCheckSeverity.WARN
+    assert installation.rows("exchange_snapshots", *window)["venues"].tolist() == ["binance:spot"]
+    [row] = installation.rows("quarantined_market_rows", *window).to_dict("records")
+    assert (row["table_name"], row["venue"]) == ("market_candles", "okx")
+    assert row["reason"] == "not low <= open, close <= high"
+    assert json.loads(row["row_json"])["low"] == 11.0
+    # The same again is the same; and a source that has mended its row takes it out.
+    before = installation.files()
+    assert run_over(installation, told_candle(), impossible).success
+    assert installation.files() == before
+    assert run_over(installation, told_candle(), told_candle(venue="okx")).success
+    assert installation.rows("quarantined_market_rows", *window).empty
+    assert installation.rows("exchange_snapshots", *window)["venue_count"].tolist() == [2]
+
+
+@pytest.mark.parametrize(
+    ("earlier", "rows", "check"),
+    [
+        # Of the hour before there were two markets.
+        ([told_candle(), told_candle(venue="okx")], [told_candle()], "no_hours_are_missing"),
+        (
+            [told_candle(venue=venue) for venue in ("binance", "gate", "okx")],
+            [told_candle(), told_candle(venue="gate"), told_candle(venue="okx", close=10.4)],
+            "no_price_jumps_alone",
+        ),
+        ([], [told_candle(), told_candle(venue="okx", close=10.4)], "venues_agree_on_the_price"),
+    ],
+)
+def test_what_is_doubtful_warns_and_is_written(
+    earlier: list[dict[str, Any]], rows: list[dict[str, Any]], check: str, tmp_path: Path
+) -> None:
+    installation = Installation.at(tmp_path, None)
+    before = MARKET_CANDLES.conform([row | {"hour": AN_HOUR - HOUR} for row in earlier])
+    installation.store.table("market_candles").write(before, AN_HOUR - HOUR, AN_HOUR)
+    result = run_over(installation, *rows)
+    assert result.success
+    failed = {each.check_name: each for each in result.get_asset_check_evaluations() if not each.passed}
+    assert check in failed
+    assert failed[check].severity == dg.AssetCheckSeverity.WARN
+    assert failed[check].metadata["found"].value == 1
+    assert len(installation.rows("market_candles", AN_HOUR, AN_HOUR + HOUR)) == len(rows)
 
 
 def test_what_the_sensor_asks_for_is_run_and_moves_a_late_screenshot_in(tmp_path: Path, postgres_url: str) -> None:

@@ -13,7 +13,7 @@ import pytest
 from cryptopattern_pipelines.assets import forecasts, market, outcomes, screenshots, squeeze
 from cryptopattern_pipelines.automation.partitions import DAILY, HOURLY, Window, range_tags
 from cryptopattern_pipelines.definitions import build_definitions
-from cryptopattern_tests.integration.facts import change_archive_after, change_landing_after
+from cryptopattern_tests.integration.facts import change_archive_after, change_landing_after, spoil_archive
 from cryptopattern_tests.integration.installation import HOUR, SAMPLES, Installation, tables_of
 
 # Long enough for a month's outcomes and for the volatility that a squeeze is measured by, to the sample's end.
@@ -31,7 +31,9 @@ MOVES = {
     "market_candles",
     "derivatives_metrics",
     "realised_liquidations",
+    "quarantined_market_rows",
     "exchange_snapshots",
+    "market_contradictions",
     "squeeze_analyses",
     "win_rates",
     "squeeze_events",
@@ -58,19 +60,27 @@ def fill(installation: Installation, hours: Window, days: Window) -> None:
 
 
 @pytest.fixture(scope="module")
-def untouched(tmp_path_factory: pytest.TempPathFactory) -> Installation:
-    installation = Installation.at(tmp_path_factory.mktemp("untouched"), None)
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sample's, with some hours that can't be, so that no table stays empty."""
+    root = tmp_path_factory.mktemp("archive")
+    spoil_archive(SAMPLES / "data", root / "data")
+    return root
+
+
+@pytest.fixture(scope="module")
+def untouched(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Installation:
+    installation = Installation.at(tmp_path_factory.mktemp("untouched"), None, archive)
     fill(installation, WINDOW, WINDOW)
     return installation
 
 
 @pytest.mark.parametrize("hours", [EARLY, LATE], ids=["early", "late"])
 def test_no_row_up_to_an_hour_knows_what_was_published_after_it(
-    hours: tuple[datetime, int], untouched: Installation, tmp_path: Path
+    hours: tuple[datetime, int], archive: Path, untouched: Installation, tmp_path: Path
 ) -> None:
     first, count = hours
     moment = first + HOUR * random.Random(1).randrange(count)
-    assert change_archive_after(moment, SAMPLES / "data", tmp_path / "archive" / "data") > 100
+    assert change_archive_after(moment, archive / "data", tmp_path / "archive" / "data") > 100
     assert change_landing_after(moment, SAMPLES / "landing", tmp_path / "landing") > 1
     changed = Installation.at(tmp_path / "data", None, tmp_path / "archive", tmp_path / "landing")
     # A store's files are replaced, never written into, so a link is as good as a copy. Readings are kept by the

@@ -1,6 +1,7 @@
 """Snapshots against a plain working-out, row by row, of their definitions; alone and in a range; without the future."""
 
 import random
+import statistics
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,13 @@ from cryptopattern_pipelines.storage.schemas import (
 
 HOUR = timedelta(hours=1)
 START = datetime(2024, 5, 1, tzinfo=UTC)
-LANES = [("binance", "spot"), ("binance", "perpetual"), ("okx", "perpetual")]
+LANES = [
+    ("binance", "spot"),
+    ("binance", "perpetual"),
+    ("okx", "perpetual"),
+    ("okx", "spot"),
+    ("gate", "perpetual"),
+]
 
 Tables = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]
 
@@ -41,9 +48,9 @@ def metric(hour: datetime, venue: str = "binance", symbol: str = "BTC", **facts:
     return {"hour": hour, "symbol": symbol, "venue": venue, "instrument": "x", **facts}
 
 
-def liquidation(hour: datetime, long: float, short: float, venue: str = "binance") -> dict[str, Any]:
+def liquidation(hour: datetime, long: float, short: float, venue: str = "binance", span: int = 1) -> dict[str, Any]:
     return {"hour": hour, "symbol": "BTC", "venue": venue, "long_liquidated_usd": long, "short_liquidated_usd": short,
-            "span_hours": 1, "completeness": "complete"}  # fmt: skip
+            "span_hours": span, "completeness": "complete"}  # fmt: skip
 
 
 def tables(candles: list[Any], metrics: list[Any], liquidations: list[Any]) -> Tables:
@@ -54,14 +61,19 @@ def tables(candles: list[Any], metrics: list[Any], liquidations: list[Any]) -> T
     )
 
 
+def price_about_100(chance: random.Random) -> float:
+    """Mostly within the 3 % that venues may differ by."""
+    return chance.uniform(80, 120) if chance.random() < 0.15 else chance.uniform(99, 101)
+
+
 def history(seed: int, hours: int = 120, holes: float = 0.02) -> Tables:
-    """Two symbols on up to three markets, with holes, and with funding that goes a month back."""
+    """Two symbols on up to five markets, some prices far off, with holes, and with funding that goes a month back."""
     chance = random.Random(seed)
     candles, metrics, liquidations = [], [], []
     for symbol in ("BTC", "ETH"):
-        for lane in LANES[: chance.randint(1, 3)]:
+        for lane in LANES[: chance.randint(1, 5)]:
             candles += [
-                candle(START + n * HOUR, chance.uniform(90, 110), chance.uniform(1e6, 9e6), lane, symbol)
+                candle(START + n * HOUR, price_about_100(chance), chance.choice([0.0, 1e6, 3e6, 9e6]), lane, symbol)
                 for n in range(hours)
                 if chance.random() > holes
             ]
@@ -89,6 +101,13 @@ def history(seed: int, hours: int = 120, holes: float = 0.02) -> Tables:
             for n in range(hours)
             if chance.random() > holes / 2
         ]
+    # Of the days of which `all` told no hours.
+    told = {row["hour"] for row in liquidations if row["venue"] == "all"}
+    liquidations += [
+        liquidation(hour, chance.uniform(0, 200), chance.uniform(0, 200), "all", 24)
+        for hour in (START + n * HOUR for n in range(23, hours, 24))
+        if hour not in told
+    ]
     return tables(candles, metrics, liquidations)
 
 
@@ -120,8 +139,24 @@ def plainly(given: Tables, symbol: str, hour: datetime) -> dict[str, Any] | None
         hours = [hour - n * HOUR for n in range(ago, ago + 24)]
         return sum(facts[at, *key][name] for at in hours) if all((at, *key) in facts for at in hours) else None
 
+    def price_middle(at: datetime) -> float:
+        return statistics.median(candles[at, *lane]["close"] for lane in lanes if (at, *lane) in candles)
+
+    def outliers(at: datetime) -> tuple[list[Any], list[Any]]:
+        """Those of an hour, and those of them that three others contradict."""
+        there = [lane for lane in lanes if (at, *lane) in candles]
+        middle = price_middle(at)
+        far = [lane for lane in there if abs(candles[at, *lane]["close"] - middle) > 0.03 * middle]
+        agreeing = len(there) - len(far)
+        if len(there) < 3 or 2 * agreeing <= len(there):
+            return [], []
+        return far, far if agreeing >= 3 else []
+
+    trusted = {(at, *lane): row for (at, *lane), row in candles.items() if tuple(lane) not in outliers(at)[1]}
     closes = [candles[hour, *lane]["close"] for lane in quoted]
-    seen = [row for (at, *_), row in candles.items() if hour - 24 * HOUR < at <= hour]
+    believed = [trusted[hour, *lane] for lane in quoted if (hour, *lane) in trusted]
+    coins = sum(row["volume_base"] for row in believed)
+    seen = [row for (at, *_), row in trusted.items() if hour - 24 * HOUR < at <= hour]
     whole = {lane: day(candles, lane, "volume_usd") for lane in lanes}
     before = {lane: day(candles, lane, "volume_usd", 24) for lane in lanes}
     both = [lane for lane in lanes if whole[lane] is not None and before[lane] is not None]
@@ -141,11 +176,24 @@ def plainly(given: Tables, symbol: str, hour: datetime) -> dict[str, Any] | None
         if enough and rate is not None
         else None
     )
-    venues = ["all"] if day(liquidations, ("all", None), "long_liquidated_usd") is not None else ["binance"]
+
+    def liquidated(venue: str, name: str) -> float | None:
+        row = liquidations.get((hour, venue, None))
+        if row is not None and row["span_hours"] == 24:
+            return row[name]
+        hours = {key: row for key, row in liquidations.items() if row["span_hours"] == 1}
+        return day(hours, (venue, None), name)
+
+    longs, shorts = (
+        {venue: liquidated(venue, f"{side}_liquidated_usd") for venue in ("all", "binance")}
+        for side in ("long", "short")
+    )
+    counted = next((venue for venue in ("all", "binance") if longs[venue] is not None), "")
     age = max(((hour + HOUR - row["open_interest_time"]) / HOUR for row in interest), default=None)
     volumes = [(whole[lane] or 0.0, before[lane] or 0.0) for lane in both]
+    apart = max(closes) - min(closes)
     changes = {
-        "price_change_24h_pct": change(candles, "close", 24),
+        "price_change_24h_pct": change(trusted, "close", 24),
         "volume_change_24h_pct": 100 * (sum(x for x, _ in volumes) / sum(x for _, x in volumes) - 1) if both else None,
         "open_interest_change_24h_pct": change(metrics, "open_interest_base", 24),
     }
@@ -155,11 +203,16 @@ def plainly(given: Tables, symbol: str, hour: datetime) -> dict[str, Any] | None
         "no_funding": rate is None and bool(interest),
         "no_open_interest": rate is not None and not interest,
         "one_venue": len({venue for venue, _ in quoted}) < 2,
+        "outlier_venue": bool(outliers(hour)[0]),
+        "prices_disagree": not outliers(hour)[0] and apart > 0.03 * price_middle(hour),
         "stale_metrics": age is not None and age > 2,
         "volume_incomplete": any(whole[lane] is None for lane in touched),
         "liquidations_incomplete": any(
-            day(liquidations, (venue, None), "long_liquidated_usd") is None
-            and any((hour - n * HOUR, venue, None) in liquidations for n in range(24))
+            longs[venue] is None
+            and any(
+                row["venue"] == venue and row["span_hours"] == 1 and 0 <= (hour - row["hour"]) / HOUR < 24
+                for row in liquidations.values()
+            )
             for venue in ("all", "binance")
         ),
         "short_history": changes["price_change_24h_pct"] is None
@@ -170,11 +223,13 @@ def plainly(given: Tables, symbol: str, hour: datetime) -> dict[str, Any] | None
     return {
         "hour": hour,
         "symbol": symbol,
-        "average_price": sum(closes) / len(closes),
-        "price_variance": max(closes) - min(closes),
+        "average_price": sum(row["close"] for row in believed) / len(believed),
+        "volume_weighted_price": sum(row["close"] * row["volume_base"] for row in believed) / coins if coins else None,
+        "price_variance": apart,
+        "price_spread_bps": 10_000 * apart / price_middle(hour),
         "high_24h": max(row["high"] for row in seen),
         "low_24h": min(row["low"] for row in seen),
-        "price_change_1h_pct": change(candles, "close", 1),
+        "price_change_1h_pct": change(trusted, "close", 1),
         **changes,
         "volume_24h_usd": sum(volume) if volume else None,
         "open_interest_usd": sum(row["open_interest_usd"] for row in interest) if interest else None,
@@ -183,10 +238,12 @@ def plainly(given: Tables, symbol: str, hour: datetime) -> dict[str, Any] | None
         "funding_percentile": rank,
         "long_short_account_ratio": sum(row["long_short_account_ratio"] for row in now) / len(now) if now else None,
         "taker_volume_ratio": sum(row["taker_volume_ratio"] for row in now) / len(now) if now else None,
-        "long_liquidated_24h_usd": day(liquidations, (venues[0], None), "long_liquidated_usd"),
-        "short_liquidated_24h_usd": day(liquidations, (venues[0], None), "short_liquidated_usd"),
+        "long_liquidated_24h_usd": longs.get(counted),
+        "short_liquidated_24h_usd": shorts.get(counted),
+        "liquidation_venues": counted,
         "venues": ",".join(":".join(lane) for lane in quoted),
         "venue_count": len(quoted),
+        "outlier_venues": ",".join(":".join(lane) for lane in outliers(hour)[0]),
         "metrics_age_hours": age,
         "quality_flags": ",".join(sorted(name for name, present in flags.items() if present)),
     }
@@ -280,11 +337,12 @@ def test_a_market_that_comes_or_goes_changes_no_price() -> None:
     rows = exchange_snapshots(*tables(candles, [], []), START + 24 * HOUR, START + 26 * HOUR)
     assert rows["average_price"].tolist() == [125.0, 125.0]
     assert rows["price_variance"].tolist() == [50.0, 50.0]
+    assert rows["price_spread_bps"].tolist() == [4000.0, 4000.0]
     assert rows["price_change_1h_pct"].tolist() == [0.0, 0.0]
     assert rows["price_change_24h_pct"].tolist() == [0.0, 0.0]
     # The newcomer's day isn't whole, so it isn't in the volume, and that is said.
     assert rows["volume_24h_usd"].tolist() == [240.0, 240.0]
-    assert rows["quality_flags"].tolist() == ["no_derivatives,short_history,volume_incomplete"] * 2
+    assert rows["quality_flags"].tolist() == ["no_derivatives,prices_disagree,short_history,volume_incomplete"] * 2
 
 
 def test_funding_percentile_is_the_mid_rank_of_thirty_days() -> None:
@@ -341,3 +399,68 @@ def test_many_symbols_come_in_blocks_and_are_the_same(monkeypatch: pytest.Monkey
     monkeypatch.setattr(snapshots, "_CELLS_AT_ONCE", 1)
     pd.testing.assert_frame_equal(exchange_snapshots(*given_tables, START, end), at_once, check_exact=True)
     assert set(at_once["symbol"]) == {"BTC", "ETH"}
+
+
+@pytest.mark.parametrize(
+    ("prices", "named", "average", "flagged"),
+    [
+        # Within 3 % of each other nobody is an outlier.
+        ([100.0, 102.9], "", 101.45, ""),
+        # Of two prices neither can be called the wrong one.
+        ([100.0, 110.0], "", 105.0, "prices_disagree"),
+        # One of three is named, and counts: only two contradict it.
+        ([100.0, 100.0, 130.0], "okx:perpetual", 110.0, "outlier_venue"),
+        # Three that agree contradict the fourth.
+        ([100.0, 101.0, 130.0, 102.0], "okx:perpetual", 101.0, "outlier_venue"),
+        # Two against two: no majority.
+        ([100.0, 100.0, 130.0, 130.0], "", 115.0, "prices_disagree"),
+        ([100.0, 100.0, 50.0, 130.0, 100.0], "okx:perpetual,okx:spot", 100.0, "outlier_venue"),
+    ],
+)
+def test_an_outlier_is_named_and_left_out_where_three_contradict_it(
+    prices: list[float], named: str, average: float, flagged: str
+) -> None:
+    candles = [candle(START, price, 10.0, lane) for price, lane in zip(prices, LANES, strict=False)]
+    [row] = exchange_snapshots(*tables(candles, [], []), START, START + HOUR).to_dict("records")
+    assert row["outlier_venues"] == named
+    assert row["average_price"] == pytest.approx(average)
+    assert {"outlier_venue", "prices_disagree"} & set(row["quality_flags"].split(",")) == ({flagged} - {""})
+    # What is left out of the average stays in the spread and in the venues.
+    assert row["price_variance"] == max(prices) - min(prices)
+    assert row["venue_count"] == len(prices)
+
+
+def test_an_outlier_that_is_left_out_moves_no_high_low_or_change() -> None:
+    calm = [candle(START + n * HOUR, 100.0, 10.0, lane) for n in range(25) for lane in LANES[:3]]
+    wild = [candle(START + n * HOUR, 1000.0 if n == 24 else 100.0, 10.0, LANES[3]) for n in range(25)]
+    [row] = exchange_snapshots(*tables(calm + wild, [], []), START + 24 * HOUR, START + 25 * HOUR).to_dict("records")
+    assert (row["high_24h"], row["low_24h"]) == (pytest.approx(110.0), 90.0)
+    assert (row["price_change_1h_pct"], row["price_change_24h_pct"]) == (0.0, 0.0)
+    assert row["volume_weighted_price"] == pytest.approx(100.0)
+
+
+def test_the_weighted_price_leans_to_where_coins_are_traded() -> None:
+    candles = [candle(START, 100.0, 300.0), candle(START, 102.0, 102.0, LANES[1]), candle(START, 101.0, 0.0, LANES[2])]
+    idle = [candle(START + HOUR, 100.0, 0.0)]
+    rows = exchange_snapshots(*tables(candles + idle, [], []), START, START + 2 * HOUR)
+    assert rows["volume_weighted_price"].iloc[0] == pytest.approx((3 * 100.0 + 1 * 102.0) / 4)
+    assert rows["average_price"].iloc[0] == pytest.approx(101.0)
+    assert pd.isna(rows["volume_weighted_price"].iloc[1])
+
+
+def test_a_days_liquidations_stand_in_the_hour_that_ends_the_day_alone() -> None:
+    candles = [candle(START + n * HOUR, 100.0, 1.0) for n in range(72)]
+    days = [liquidation(START + n * HOUR, 240.0, 24.0, "all", 24) for n in (23, 47)]
+    single = [liquidation(START + n * HOUR, 1.0, 2.0) for n in range(24, 72)]
+    rows = exchange_snapshots(*tables(candles, [], days + single), START, START + 72 * HOUR).set_index("hour")
+    told = rows[["long_liquidated_24h_usd", "short_liquidated_24h_usd", "liquidation_venues"]]
+    assert told.loc[START + 23 * HOUR].tolist() == [240.0, 24.0, "all"]
+    # Neither carried on, nor summed with a venue's hours.
+    assert pd.isna(told.loc[START + 24 * HOUR, "long_liquidated_24h_usd"])
+    assert told.loc[START + 47 * HOUR].tolist() == [240.0, 24.0, "all"]
+    assert told.loc[START + 48 * HOUR].tolist() == [24.0, 48.0, "binance"]
+    assert told["long_liquidated_24h_usd"].notna().sum() == 1 + 1 + 24
+    # Hours of `all` come before its day.
+    hourly = [liquidation(START + n * HOUR, 5.0, 5.0, "all") for n in range(47)]
+    rows = exchange_snapshots(*tables(candles, [], [*hourly, days[1]]), START, START + 48 * HOUR).set_index("hour")
+    assert rows["long_liquidated_24h_usd"].loc[[START + 46 * HOUR, START + 47 * HOUR]].tolist() == [120.0, 240.0]

@@ -3,6 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cryptopattern_pipelines.market import symbols
+from cryptopattern_pipelines.market.renames import RENAMES
 from cryptopattern_pipelines.market.source import SymbolError
 from cryptopattern_pipelines.market.symbols import Symbol
 
@@ -14,7 +15,8 @@ coin_names = st.from_regex(r"[A-Z][A-Z0-9]{1,7}", fullmatch=True).filter(
 @pytest.mark.parametrize(
     "name",
     ["BTC", "btc", " btcusdt ", "BTCUSDC", "BTCUSD", "BTC-USDT", "BTC-USDT-SWAP", "BTC-USD-SWAP", "BTC/USDT",
-     "BTC/USDT:USDT", "BTC_USDT", "BTCUSD_PERP", "BTCUSDT.P", "BINANCE:BTCUSDT", "BINANCE:BTCUSDT.P"],
+     "BTC/USDT:USDT", "BTC_USDT", "BTCUSD_PERP", "BTCUSDT.P", "BINANCE:BTCUSDT", "BINANCE:BTCUSDT.P",
+     "XBT", "XBTUSD", "XBT/USD", "BTC_USDC", "BTCFDUSD"],
 )  # fmt: skip
 def test_every_usual_spelling_names_the_coin(name: str) -> None:
     assert symbols.parse(name) == Symbol("BTC")
@@ -32,6 +34,10 @@ def test_every_usual_spelling_names_the_coin(name: str) -> None:
         ("10000LADYSUSDT", "LADYS", 10_000),
         ("SHIB1000USDT", "SHIB", 1000),
         ("1000FOO", "FOO", 1000),
+        ("BNBUSD_PERP", "BNB", 1),
+        ("DOTUSD", "DOT", 1),
+        ("SHIBBUSD", "SHIB", 1),
+        ("ETHTUSD", "ETH", 1),
         ("1INCHUSDT", "1INCH", 1),
         ("USDT", "USDT", 1),
         ("USDCUSDT", "USDC", 1),
@@ -83,3 +89,22 @@ def test_dated_futures_and_other_quotes_are_not_listed() -> None:
     assert symbols.binance_instrument("ETHBTC", "spot") is None
     assert symbols.okx_instrument("BTC-USD-SWAP", "perpetual") is None
     assert symbols.okx_instrument("BTC-USDT-SWAP", "spot") is None
+
+
+@pytest.mark.parametrize(("old", "new"), [("MATIC", "POL"), ("FTM", "S"), ("EOS", "A"), ("RNDR", "RENDER")])
+def test_a_renamed_coin_is_one_coin_with_the_instruments_of_both_names(old: str, new: str) -> None:
+    for name in (old, f"{old}USDT", f"{old}-USDT-SWAP", new.lower()):
+        assert symbols.parse(name) == Symbol(new)
+        [binance] = symbols.binance_instruments([name], "perpetual")
+        assert [(each.coin, each.name) for each in binance] == [(new, f"{new}USDT"), (new, f"{old}USDT")]
+        [okx] = symbols.okx_instruments([name], "spot")
+        assert [(each.coin, each.name) for each in okx] == [(new, f"{new}-USDT"), (new, f"{old}-USDT")]
+    assert symbols.as_listed(f"{old}USDT") == Symbol(old)
+    assert symbols.binance_instrument(f"{old}USDT", "spot") == symbols.Instrument(new, "spot", f"{old}USDT")
+    assert symbols.okx_instrument(f"{old}-USDT", "spot") == symbols.Instrument(new, "spot", f"{old}-USDT")
+
+
+def test_each_rename_is_told_once_and_its_source_with_it() -> None:
+    assert len({rename.old for rename in RENAMES}) == len(RENAMES)
+    assert not {rename.old for rename in RENAMES} & {rename.new for rename in RENAMES}
+    assert all(rename.source.startswith("https://") for rename in RENAMES)

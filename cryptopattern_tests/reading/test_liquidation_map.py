@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from cryptopattern_pipelines.reading.axes import Box
 from cryptopattern_pipelines.reading.liquidation_map import find_bars, legend_of, read_map
 from cryptopattern_pipelines.reading.ocr import Word, default_engine
 from cryptopattern_pipelines.reading.picture import load_picture
+from cryptopattern_pipelines.reading.pixels import Box
 from cryptopattern_pipelines.reading.reading import read_pixels
 from cryptopattern_tests.samples import pages
 

@@ -10,12 +10,12 @@ import pytest
 
 from cryptopattern_pipelines.reading.annotate import annotate, write_annotated
 from cryptopattern_pipelines.reading.distribution import ShareReading
+from cryptopattern_pipelines.reading.metrics import MetricReading
 from cryptopattern_pipelines.reading.ocr import Word, default_engine
 from cryptopattern_pipelines.reading.picture import MAX_BYTES
 from cryptopattern_pipelines.reading.reading import (
     Level,
     Mark,
-    MetricReading,
     Reading,
     decode,
     encode,

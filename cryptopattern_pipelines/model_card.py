@@ -2,8 +2,8 @@
 
 import base64
 
+from cryptopattern_pipelines import plots
 from cryptopattern_pipelines.squeeze.forecaster import Judgement, Verdict
-from cryptopattern_pipelines.squeeze.reliability_plot import reliability_png
 
 
 def model_card(verdict: Verdict) -> str:
@@ -26,7 +26,7 @@ def model_card(verdict: Verdict) -> str:
         ]
     if judged is not None:
         lines += _scores(judged)
-        picture = reliability_png(f"{verdict.target} {verdict.day:%Y-%m-%d}", judged.reliability)
+        picture = plots.reliability(f"{verdict.target} {verdict.day:%Y-%m-%d}", judged.reliability)
         lines += [f"![reliability](data:image/png;base64,{base64.b64encode(picture).decode()})", ""]
     return "\n".join(lines)
 
