@@ -1,4 +1,4 @@
-"""What is learned to be foretold: which model stands at each day's end, and what it says of each hour."""
+"""What is learned for hours to come: the model that stands at each day's end, its forecasts, and the named patterns."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
@@ -14,12 +14,13 @@ from cryptopattern_pipelines.automation.partitions import DAILY, Window, window_
 from cryptopattern_pipelines.model_card import model_card
 from cryptopattern_pipelines.resources.stores import Store
 from cryptopattern_pipelines.squeeze import features, forecaster, forecasts, paths, targets
+from cryptopattern_pipelines.squeeze import pattern_library as patterns
 from cryptopattern_pipelines.squeeze.forecaster import Standing, Verdict
 from cryptopattern_pipelines.squeeze.grid import epoch_hour
 from cryptopattern_pipelines.squeeze.models import Model
 from cryptopattern_pipelines.storage import schemas
 
-GROUP = "forecasts"
+GROUP = "outcomes"
 _DAY = timedelta(days=1)
 # A card lies in the event log with its plot, some 10 kB for each training: a run's newest ones are enough.
 _CARDS_A_RUN = 2
@@ -117,3 +118,22 @@ def squeeze_forecasts(context: dg.AssetExecutionContext, store: Store) -> Events
     lacking = [day for day in days if day not in stood]
     told = {"status": f"no model stood for {len(lacking)} of {len(days)} days" if lacking else "a model stood"}
     yield from write(context, store, schemas.SQUEEZE_FORECASTS, rows, **told)
+
+
+@dg.asset(**table_asset(schemas.PATTERN_LIBRARY, GROUP, deps=[exchange_snapshots, squeeze_analyses, market_candles]))
+def pattern_library(context: dg.AssetExecutionContext, store: Store) -> Events:
+    """What each named pattern was worth by the day's end, beside its base rate, and corrected for having tried many."""
+    window = window_of(context)
+    told = window.reaching_back(patterns.DEFAULTS.lookback)
+    known = told.reaching_back(features.LOOKBACK)
+    rows = patterns.pattern_library(
+        features.features(
+            store.read(schemas.EXCHANGE_SNAPSHOTS, known, columns=features.SNAPSHOT_COLUMNS),
+            store.read(schemas.SQUEEZE_ANALYSES, told, columns=features.ANALYSIS_COLUMNS),
+            epoch_hour(told.start),
+            epoch_hour(told.end),
+        ),
+        store.read(schemas.MARKET_CANDLES, known, columns=paths.CANDLE_COLUMNS),
+        forecasts.days_of(*window),
+    )
+    yield from write(context, store, schemas.PATTERN_LIBRARY, rows, statuses=rows["status"].value_counts().to_dict())

@@ -39,7 +39,12 @@ SNAPSHOT_COLUMNS = (
     "long_short_account_ratio",
     "taker_volume_ratio",
 )
-ANALYSIS_COLUMNS = ("hour", "symbol", "squeeze_type", "probability", "long_pct")
+_CLUSTERS = {
+    f"cluster_{place}{name}": f"cluster_{place}_{column}"
+    for place in ("above", "below")
+    for name, column in (("", "distance_pct"), ("_strength", "strength"))
+}
+ANALYSIS_COLUMNS = ("hour", "symbol", "squeeze_type", "probability", "long_pct", *_CLUSTERS.values())
 
 _MONTH, _WEEK, _DAY = 720, 168, 24
 # What is called a fast hour here, in trailing sigmas: about one hour in fifty, on real history.
@@ -85,6 +90,7 @@ def features(snapshots: pd.DataFrame, analyses: pd.DataFrame, first: int, last: 
     - `week_sin`, `week_cos`, `day_sin`, `day_cos`: the time of the week and of the day.
     - `long_share`: share of longs in the liquidations of the analysis, less 50; `score`: the guide's score, negative
       for a LONG_SQUEEZE.
+    - `cluster_*`: distance to the nearest cluster of waiting liquidations above and below, percent, and its strength.
 
     Args:
         snapshots: EXCHANGE_SNAPSHOTS, at least SNAPSHOT_COLUMNS, from LOOKBACK before `first`.
@@ -167,7 +173,11 @@ def _analysed(grid: HourGrid, analyses: pd.DataFrame) -> dict[str, Floats]:
     sign = np.select([analyses["squeeze_type"] == "SHORT_SQUEEZE", analyses["squeeze_type"] == "LONG_SQUEEZE"], [1, -1])
     long_share = grid.spread(at, analyses["long_pct"].to_numpy(dtype=np.float64, na_value=np.nan) - 50, np.nan)
     score = grid.spread(at, sign * analyses["probability"].to_numpy(dtype=np.float64), np.nan)
-    return {"long_share": long_share, "score": score}
+    clusters = {
+        name: grid.spread(at, analyses[column].to_numpy(dtype=np.float64, na_value=np.nan), np.nan)
+        for name, column in _CLUSTERS.items()
+    }
+    return {"long_share": long_share, "score": score} | clusters
 
 
 def _positive(values: Floats) -> Floats:

@@ -11,7 +11,7 @@ What was judged is what stands: it is not fitted anew to the newest days, whose 
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -146,6 +146,7 @@ def verdicts(
     days: Iterable[datetime],
     standing: Mapping[str, Standing],
     settings: TrainingSettings = DEFAULTS,
+    targets: Sequence[str] = TARGETS,
 ) -> Iterator[Verdict]:
     """Tell for each day in turn which model of each target stands at its end.
 
@@ -155,11 +156,12 @@ def verdicts(
         days: midnights at which the days begin, one after the other.
         standing: by target, what stood at the end of the day before the first.
         settings: how much history a training takes.
+        targets: which to train for.
     """
     now = dict(standing)
     given: History | None = None
     for day in days:
-        for target in TARGETS:
+        for target in targets:
             stands = now.get(target)
             if stands is not None and not trains_on(day):
                 told = f"{stands.version} stands; the next training is on the first of the month"

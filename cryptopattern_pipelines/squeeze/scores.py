@@ -8,6 +8,7 @@ calibration error); H. R. Kunsch, The jackknife and the bootstrap for general st
 Statistics 17 (1989), 1217-1241 (blocks).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,25 +44,43 @@ def calibration_error(chance: Floats, came: Truths) -> float:
     return float((np.abs(table.chance - table.came) * table.count).sum() / max(1, table.count.sum()))
 
 
-def precision_at_top(chance: Floats, came: Truths, share: float) -> float:
-    """How often the target came among the share of rows with the greatest chances.
-
-    Rows that are as likely as the last of these count by the part of them that would fit in, so that a score which
-    gives most rows the same chance earns no more from their order than from drawing lots.
-    """
-    size = share * len(chance)
-    if len(chance) == 0 or size == 0:
-        return float("nan")
-    order = np.argsort(-chance, kind="stable")
-    cut = chance[order[min(len(order) - 1, int(np.ceil(size)) - 1)]]
-    above, equal = chance > cut, chance == cut
-    filled = float(came[above].sum()) + (size - float(above.sum())) * float(came[equal].mean())
-    return filled / size
-
-
 def block_weights(blocks: int, draws: int, seed: int) -> Whole:
     """How often each block is drawn in each of the bootstrap's draws: draws x blocks."""
     chosen = np.random.default_rng(seed).integers(0, blocks, (draws, blocks))
     counted = np.zeros((draws, blocks), dtype=np.int64)
     np.add.at(counted, (np.arange(draws)[:, None], chosen), 1)
     return counted
+
+
+def precisions_at_top(
+    chance: Floats, came: Truths, block: Whole | None, shares: Sequence[float], weights: Whole | None
+) -> tuple[Floats, Floats]:
+    """How often the target came among the shares of rows with the greatest chances, and the same in each draw.
+
+    Rows of equal chance count by their mean, so that a score which gives most rows the same chance earns no more from
+    their order than from drawing lots.
+
+    Args:
+        chance: stated chances.
+        came: whether the target came.
+        block: each row's block, for the draws; None for none.
+        shares: fractions of the rows.
+        weights: draws x blocks, how often each was drawn; None for no draws.
+
+    Returns:
+        An array of shares, and one of draws x shares.
+    """
+    order = np.argsort(-chance, kind="stable")
+    _, group, size = np.unique(-chance[order], return_inverse=True, return_counts=True)
+    share_came = (np.bincount(group, came[order].astype(np.float64)) / size)[group]
+
+    def at_top(weight: Floats) -> Floats:
+        rows, hits = np.cumsum(weight), np.cumsum(weight * share_came)
+        cut = np.minimum(np.searchsorted(rows, np.array(shares) * rows[-1]), len(rows) - 1)
+        return hits[cut] / np.maximum(rows[cut], 1e-12)
+
+    whole = at_top(np.ones(len(chance)))
+    if weights is None or block is None:
+        return whole, np.empty((0, len(shares)))
+    sorted_block = block[order]
+    return whole, np.stack([at_top(draw[sorted_block].astype(np.float64)) for draw in weights])

@@ -960,6 +960,57 @@ SYMBOLS = TableSchema(
     indexes=(("symbol", "day"),),
 )
 
+PATTERN_LIBRARY = TableSchema(
+    "pattern_library",
+    "day",
+    "one named pattern, symbol (or all), timeframe and side: what it was worth by the end of the day",
+    ("day", "pattern", "symbol", "timeframe", "side"),
+    (
+        _day(),
+        Column("pattern", TEXT, "name of the pattern"),
+        Column("symbol", TEXT, "coin's canonical name, or all for every coin together"),
+        Column("timeframe", TEXT, "how long an outcome is waited for", checks=_one_of(["24h", "7d"])),
+        Column("side", TEXT, "long: the price was to rise; short: to fall", checks=_one_of(SIDES)),
+        Column("conditions", TEXT, "what makes the pattern, in words"),
+        Column("occurrences", WHOLE, "times that it began, with a known outcome", checks=_not_negative()),
+        Column("effective_sample_size", WHOLE, "of those, how many windows do not overlap", checks=_not_negative()),
+        Column("success_rate_pct", REAL, "wins over those windows, by the triple barrier, percent", True, _percent()),
+        Column("interval_low_pct", REAL, "Wilson interval at 95 %, lower end", True, _percent()),
+        Column("interval_high_pct", REAL, "the same, upper end", True, _percent()),
+        Column("base_rate_pct", REAL, "wins over every hour of the same symbol and period, percent", True, _percent()),
+        Column("base_sample_size", WHOLE, "windows of those hours that do not overlap", checks=_not_negative()),
+        Column("lift", REAL, "success rate over base rate", True, _not_negative()),
+        Column("average_return_pct", REAL, "mean return of a trade of that side, net of costs, percent", True),
+        Column(
+            "average_duration_hours", REAL, "how long the pattern held on, at most the timeframe", True, _positive()
+        ),
+        Column("discovery_windows", WHOLE, "windows in the earlier two thirds of the period", checks=_not_negative()),
+        Column("discovery_rate_pct", REAL, "wins over those, percent", True, _percent()),
+        Column(
+            "p_value",
+            REAL,
+            "chance of such a rate, or a better one, in the earlier part without an edge",
+            True,
+            _fraction(),
+        ),
+        Column("q_value", REAL, "the same, corrected for all tests of the day (Benjamini-Hochberg)", True, _fraction()),
+        Column("confirmation_windows", WHOLE, "windows in the later third", checks=_not_negative()),
+        Column("confirmation_rate_pct", REAL, "wins over those, percent", True, _percent()),
+        Column(
+            "confirmation_base_rate_pct", REAL, "wins over every hour of the later third, percent", True, _percent()
+        ),
+        Column("confirmation_p_value", REAL, "chance of such a rate there without an edge", True, _fraction()),
+        Column(
+            "status",
+            TEXT,
+            "NO_DATA: too few windows; NO_EDGE: no better than the base rate; FOUND: better in the earlier part, the "
+            "later can't tell yet; CONFIRMED: better there too; NOT_CONFIRMED: not there",
+            checks=_one_of(["NO_DATA", "NO_EDGE", "FOUND", "CONFIRMED", "NOT_CONFIRMED"]),
+        ),
+    ),
+    indexes=(("symbol", "day"), ("status", "day")),
+)
+
 TABLES: dict[str, TableSchema] = {
     table.name: table
     for table in (
@@ -981,6 +1032,7 @@ TABLES: dict[str, TableSchema] = {
         SQUEEZE_EVENTS,
         SQUEEZE_FORECASTER,
         SQUEEZE_FORECASTS,
+        PATTERN_LIBRARY,
         SYMBOLS,
     )
 }

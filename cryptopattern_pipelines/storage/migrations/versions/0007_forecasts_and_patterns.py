@@ -219,10 +219,166 @@ def upgrade() -> None:
     op.create_index(
         "ix_squeeze_forecasts_target_hour", "squeeze_forecasts", ["target", "hour"], unique=False, schema="serving"
     )
+    op.create_table(
+        "pattern_library",
+        sa.Column(
+            "day",
+            sa.TIMESTAMP(timezone=True),
+            autoincrement=False,
+            nullable=False,
+            comment="midnight at which the day that the row belongs to begins, UTC",
+        ),
+        sa.Column("pattern", sa.Text(), autoincrement=False, nullable=False, comment="name of the pattern"),
+        sa.Column(
+            "symbol",
+            sa.Text(),
+            autoincrement=False,
+            nullable=False,
+            comment="coin's canonical name, or all for every coin together",
+        ),
+        sa.Column(
+            "timeframe", sa.Text(), autoincrement=False, nullable=False, comment="how long an outcome is waited for"
+        ),
+        sa.Column(
+            "side",
+            sa.Text(),
+            autoincrement=False,
+            nullable=False,
+            comment="long: the price was to rise; short: to fall",
+        ),
+        sa.Column(
+            "conditions", sa.Text(), autoincrement=False, nullable=False, comment="what makes the pattern, in words"
+        ),
+        sa.Column(
+            "occurrences",
+            sa.BigInteger(),
+            autoincrement=False,
+            nullable=False,
+            comment="times that it began, with a known outcome",
+        ),
+        sa.Column(
+            "effective_sample_size",
+            sa.BigInteger(),
+            autoincrement=False,
+            nullable=False,
+            comment="of those, how many windows do not overlap",
+        ),
+        sa.Column(
+            "success_rate_pct",
+            sa.Double(),
+            autoincrement=False,
+            nullable=True,
+            comment="wins over those windows, by the triple barrier, percent",
+        ),
+        sa.Column(
+            "interval_low_pct",
+            sa.Double(),
+            autoincrement=False,
+            nullable=True,
+            comment="Wilson interval at 95 %, lower end",
+        ),
+        sa.Column("interval_high_pct", sa.Double(), autoincrement=False, nullable=True, comment="the same, upper end"),
+        sa.Column(
+            "base_rate_pct",
+            sa.Double(),
+            autoincrement=False,
+            nullable=True,
+            comment="wins over every hour of the same symbol and period, percent",
+        ),
+        sa.Column(
+            "base_sample_size",
+            sa.BigInteger(),
+            autoincrement=False,
+            nullable=False,
+            comment="windows of those hours that do not overlap",
+        ),
+        sa.Column("lift", sa.Double(), autoincrement=False, nullable=True, comment="success rate over base rate"),
+        sa.Column(
+            "average_return_pct",
+            sa.Double(),
+            autoincrement=False,
+            nullable=True,
+            comment="mean return of a trade of that side, net of costs, percent",
+        ),
+        sa.Column(
+            "average_duration_hours",
+            sa.Double(),
+            autoincrement=False,
+            nullable=True,
+            comment="how long the pattern held on, at most the timeframe",
+        ),
+        sa.Column(
+            "discovery_windows",
+            sa.BigInteger(),
+            autoincrement=False,
+            nullable=False,
+            comment="windows in the earlier two thirds of the period",
+        ),
+        sa.Column(
+            "discovery_rate_pct", sa.Double(), autoincrement=False, nullable=True, comment="wins over those, percent"
+        ),
+        sa.Column(
+            "p_value",
+            sa.Double(),
+            autoincrement=False,
+            nullable=True,
+            comment="chance of such a rate, or a better one, in the earlier part without an edge",
+        ),
+        sa.Column(
+            "q_value",
+            sa.Double(),
+            autoincrement=False,
+            nullable=True,
+            comment="the same, corrected for all tests of the day (Benjamini-Hochberg)",
+        ),
+        sa.Column(
+            "confirmation_windows",
+            sa.BigInteger(),
+            autoincrement=False,
+            nullable=False,
+            comment="windows in the later third",
+        ),
+        sa.Column(
+            "confirmation_rate_pct", sa.Double(), autoincrement=False, nullable=True, comment="wins over those, percent"
+        ),
+        sa.Column(
+            "confirmation_base_rate_pct",
+            sa.Double(),
+            autoincrement=False,
+            nullable=True,
+            comment="wins over every hour of the later third, percent",
+        ),
+        sa.Column(
+            "confirmation_p_value",
+            sa.Double(),
+            autoincrement=False,
+            nullable=True,
+            comment="chance of such a rate there without an edge",
+        ),
+        sa.Column(
+            "status",
+            sa.Text(),
+            autoincrement=False,
+            nullable=False,
+            comment="NO_DATA: too few windows; NO_EDGE: no better than the base rate; FOUND: better in the earlier part, the later can't tell yet; CONFIRMED: better there too; NOT_CONFIRMED: not there",
+        ),
+        sa.PrimaryKeyConstraint("day", "pattern", "symbol", "timeframe", "side"),
+        schema="serving",
+        comment="one named pattern, symbol (or all), timeframe and side: what it was worth by the end of the day",
+    )
+    op.create_index(
+        "ix_pattern_library_symbol_day", "pattern_library", ["symbol", "day"], unique=False, schema="serving"
+    )
+    op.create_index(
+        "ix_pattern_library_status_day", "pattern_library", ["status", "day"], unique=False, schema="serving"
+    )
 
 
 def downgrade() -> None:
     """Take the tables away again."""
+    op.drop_index("ix_pattern_library_symbol_day", table_name="pattern_library", schema="serving")
+    op.drop_index("ix_pattern_library_status_day", table_name="pattern_library", schema="serving")
+    op.drop_table("pattern_library", schema="serving")
     op.drop_index("ix_squeeze_forecasts_symbol_hour", table_name="squeeze_forecasts", schema="serving")
     op.drop_index("ix_squeeze_forecasts_target_hour", table_name="squeeze_forecasts", schema="serving")
     op.drop_table("squeeze_forecasts", schema="serving")
