@@ -11,9 +11,18 @@ import pandas as pd
 
 from cryptopattern_pipelines.automation.partitions import Window
 from cryptopattern_pipelines.market.choice import choice_of
-from cryptopattern_pipelines.market.listings import DAY, Listing, ListingSource, by_day, most_traded, symbol_rows
+from cryptopattern_pipelines.market.listings import (
+    DAY,
+    Listing,
+    ListingSource,
+    bundled,
+    by_day,
+    most_traded,
+    names_to_ask,
+    symbol_rows,
+)
 from cryptopattern_pipelines.market.source import MarketError
-from cryptopattern_pipelines.market.symbols import as_listed, is_dollar, renamed
+from cryptopattern_pipelines.market.symbols import as_listed, is_dollar
 from cryptopattern_pipelines.resources.market import Market
 from cryptopattern_pipelines.resources.stores import Store
 from cryptopattern_pipelines.storage import schemas
@@ -40,11 +49,10 @@ def rows_of_followed(ask: _Ask, store: Store, market: Market, window: Window) ->
     choice = choice_of(market.symbols)
     if not choice.top:
         return ask(choice.names, *window)
-    coins = {
-        day: {*choice.names, *most_traded(rows, choice.top)}
-        for day, rows in _known_before(store, market, window).items()
-    }
-    rows = ask(sorted(set().union(*coins.values())), *window)
+    known = _known_before(store, market, window)
+    coins = {day: {*choice.names, *most_traded(rows, choice.top)} for day, rows in known.items()}
+    names = set[str]().union(*(names_to_ask(rows, coins[day]) for day, rows in known.items()))
+    rows = ask(sorted(names), *window)
     wanted = pd.MultiIndex.from_tuples([(day, coin) for day, names in coins.items() for coin in sorted(names)])
     mine = pd.MultiIndex.from_arrays([rows["hour"].dt.floor("D"), rows["symbol"]]).isin(wanted)
     return rows[mine].reset_index(drop=True)
@@ -62,9 +70,9 @@ def symbols_of(store: Store, market: Market, source: ListingSource, window: Wind
     traded = by_day(store.read(schemas.MARKET_CANDLES, window, _CANDLES))
     if choice_of(market.symbols).top:
         read = [
-            by_day(source.candles(_coins(listing, part), *part)[_CANDLES])
+            by_day(source.candles(_names(listing, part), *part)[_CANDLES])
             for part in _parts(window)
-            if _coins(listing, part)
+            if _names(listing, part)
         ]
         traded = pd.concat([*read, traded], ignore_index=True).drop_duplicates(_KEY, keep="first")
     return symbol_rows(*window, _last_before(store, window.start, _LOOKBACK), listing, traded)
@@ -111,16 +119,16 @@ def _last_before(store: Store, moment: datetime, lookback: timedelta) -> pd.Data
     return store.read(schemas.SYMBOLS, Window(last, last + DAY))
 
 
-def _coins(listing: Listing, window: Window) -> list[str]:
-    """The coins that have a perpetual listed in a window, without dollar coins."""
+def _names(listing: Listing, window: Window) -> list[str]:
+    """The names that have a perpetual listed in a window, by which a source finds them, without dollar coins."""
     every = listing.instruments
     there = every[
         (every["market"] == "perpetual")
         & ~(every["since"] >= pd.Timestamp(window.end))
         & ~(every["until"] <= pd.Timestamp(window.start))
     ]
-    coins = {renamed(as_listed(name)).coin for name in there["instrument"]}
-    return sorted(coin for coin in coins if not is_dollar(coin))
+    listed = {as_listed(name) for name in there["instrument"]}
+    return sorted(bundled(symbol) for symbol in listed if not is_dollar(symbol.coin))
 
 
 def _parts(window: Window) -> list[Window]:

@@ -1,12 +1,14 @@
 """Readings and snapshots become squeeze analyses; snapshots and liquidations tell the squeezes that happened."""
 
+from datetime import timedelta
 from typing import Any
 
 import dagster as dg
 import pandas as pd
 
+from cryptopattern_pipelines import plots
 from cryptopattern_pipelines.assets.market import exchange_snapshots, market_candles, realised_liquidations
-from cryptopattern_pipelines.assets.materialise import Events, table_asset, write
+from cryptopattern_pipelines.assets.materialise import Events, show, table_asset, write
 from cryptopattern_pipelines.assets.screenshots import liquidation_levels, liquidation_readings
 from cryptopattern_pipelines.automation.partitions import window_of
 from cryptopattern_pipelines.market.source import SymbolError
@@ -17,6 +19,9 @@ from cryptopattern_pipelines.squeeze import analyses, events, paths
 from cryptopattern_pipelines.storage import schemas
 
 GROUP = "squeeze"
+
+# Before a day's end, on the picture of its squeezes.
+_DAYS_SHOWN = timedelta(days=4)
 
 
 def _coin_of(name: str) -> str:
@@ -78,12 +83,11 @@ def squeeze_events(context: dg.AssetExecutionContext, store: Store) -> Events:
     """Squeezes that happened, each on the day by whose end it was known to be over."""
     window, settings = window_of(context), events.DEFAULTS
     moves = window.reaching_back(settings.event_lookback)
+    prices = store.read(
+        schemas.EXCHANGE_SNAPSHOTS, window.reaching_back(settings.snapshots_lookback), columns=events.SNAPSHOT_COLUMNS
+    )
     rows = events.squeeze_events(
-        store.read(
-            schemas.EXCHANGE_SNAPSHOTS,
-            window.reaching_back(settings.snapshots_lookback),
-            columns=events.SNAPSHOT_COLUMNS,
-        ),
+        prices,
         store.read(schemas.MARKET_CANDLES, moves, columns=paths.CANDLE_COLUMNS),
         store.read(
             schemas.REALISED_LIQUIDATIONS,
@@ -97,4 +101,7 @@ def squeeze_events(context: dg.AssetExecutionContext, store: Store) -> Events:
     counts: dict[str, Any] = {
         name: rows[name].value_counts().to_dict() for name in ("squeeze_type", "severity", "evidence")
     }
+    if len(rows):
+        shown = prices[prices["hour"] >= window.end - _DAYS_SHOWN]
+        show(context, "prices and squeezes", plots.squeezes(shown, rows[rows["ended_at"] > shown["hour"].min()]))
     yield from write(context, store, schemas.SQUEEZE_EVENTS, rows, **counts)

@@ -12,6 +12,7 @@ import pandas as pd
 from dagster._core.storage.dagster_run import IN_PROGRESS_RUN_STATUSES
 
 from cryptopattern_pipelines.automation import jobs
+from cryptopattern_pipelines.automation.again import AGAIN_TAG
 from cryptopattern_pipelines.automation.partitions import DAILY, HOURLY, Window, first_in, range_tags
 from cryptopattern_pipelines.resources.stores import LandingFolder, Store
 from cryptopattern_pipelines.storage import schemas
@@ -176,7 +177,7 @@ def days_after_late_hours(status: dg.DefaultSensorStatus) -> dg.SensorDefinition
     )
     def sensor(context: dg.RunStatusSensorContext) -> dg.RunRequest | dg.SkipReason:
         run = context.dagster_run
-        if run.job_name == jobs.hourly.name and MISSED_TAG not in run.tags:
+        if run.job_name == jobs.hourly.name and not {MISSED_TAG, AGAIN_TAG} & set(run.tags):
             return dg.SkipReason("an hour in its turn: the daily schedule counts it")
         first = first_in(run.tags, HOURLY)
         today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)

@@ -13,7 +13,16 @@ from typing import Any
 
 import pandas as pd
 
-from cryptopattern_pipelines.market.answers import EITHER, NUMBER, TEXT, AnswerError, Form, VenueError, frame_of
+from cryptopattern_pipelines.market.answers import (
+    EITHER,
+    NUMBER,
+    TEXT,
+    AnswerError,
+    Form,
+    VenueError,
+    frame_of,
+    milliseconds,
+)
 from cryptopattern_pipelines.market.limits import Cost, Quota
 from cryptopattern_pipelines.market.liquidations import Liquidations, untold
 from cryptopattern_pipelines.market.source import HOUR, Problem
@@ -74,7 +83,9 @@ async def liquidations(host: Host, coins: set[str], hours: pd.DatetimeIndex) -> 
             lacking.append((coin, len(hours) - len(answer)))
     if lacking:
         count = sum(number for _, number in lacking)
-        problems.append(untold(VENUE, [coin for coin, _ in lacking], count, f"{host.name} doesn't have them"))
+        recent = host.wall() - hours[-1] < pd.Timedelta("1d")
+        told = [coin for coin, _ in lacking]
+        problems.append(untold(VENUE, told, count, f"{host.name} doesn't have them", passing=bool(recent)))
     return Liquidations(pd.concat(frames, ignore_index=True), problems)
 
 
@@ -90,8 +101,8 @@ async def _history(host: Host, coin: str, exchanges: str, hours: pd.DatetimeInde
             symbol=coin,
             interval="1h",
             limit=_LIMIT,
-            start_time=some[0].value // 1_000,
-            end_time=(some[-1] + HOUR).value // 1_000 - 1,
+            start_time=milliseconds(some[0]),
+            end_time=milliseconds(some[-1] + HOUR) - 1,
         )
         host.new_fields |= {(_HISTORY, str(field)) for field in _HISTORY_FORM.check(rows, host.name)}
         pages.append(frame_of(rows, _COLUMNS, host.name))

@@ -6,7 +6,10 @@ https://github.com/gateio/gateapi-python/blob/master/docs/FuturesApi.md. Times a
 Limits ("Frequency limit rule"): every public endpoint 200 requests in 10 seconds by address.
 """
 
+import json
+from collections import Counter
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -79,9 +82,20 @@ async def liquidations(host: Host, coins: set[str], hours: pd.DatetimeIndex) -> 
         problems.append(
             untold(VENUE, contracts["contract"].tolist(), len(empty) * len(contracts), reason, passing=recent)
         )
-    pairs = pd.concat(told) if told else pd.DataFrame({"symbol": [], "hour": []})
-    rows = hourly_rows(pd.concat(orders), pairs, VENUE, "complete")
+    none = contracts.loc[:, ["symbol"]].head(0).assign(hour=hours[:0])
+    rows = hourly_rows(pd.concat(orders), pd.concat([none, *told]), VENUE, "complete")
     return Liquidations(rows, problems)
+
+
+def _once(orders: list[Any]) -> list[Any]:
+    """An answer's orders, once each where the answer has every one of them several times over.
+
+    Orders bear no number, and two of one second may be alike; but not each and every one.
+    """
+    seen = Counter(json.dumps(order, sort_keys=True) for order in orders)
+    if len(orders) < 4 or len(set(seen.values())) != 1 or len(seen) == len(orders):
+        return orders
+    return [json.loads(order) for order in seen]
 
 
 async def _contracts(host: Host, coins: set[str]) -> pd.DataFrame:
@@ -90,7 +104,7 @@ async def _contracts(host: Host, coins: set[str]) -> pd.DataFrame:
     "Query all futures contracts": `quanto_multiplier` is text, `create_time` seconds.
     """
     content = (await host.get(_CONTRACTS)).content
-    if not isinstance(content, list):
+    if not isinstance(content, list) or not content:
         raise AnswerError(f"{host.name} answered {str(content)[:200]}: its interface may have changed, report it")
     Form({"name": TEXT, "quanto_multiplier": TEXT, "create_time": NUMBER}).check(content, host.name)
     found = []
@@ -112,6 +126,7 @@ async def _orders(host: Host, begin: int, stop: int) -> pd.DataFrame:
     if not isinstance(content, list):
         raise AnswerError(f"{host.name} answered {str(content)[:200]}: its interface may have changed, report it")
     host.new_fields |= {(_ORDERS, str(field)) for field in _ORDERS_FORM.check(content, host.name)}
+    content = _once(content)
     # Full; or full by another limit than the documented one.
     if content and len(content) % 100 == 0:
         if stop - begin <= 1:

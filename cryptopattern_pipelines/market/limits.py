@@ -118,14 +118,12 @@ class Breaker:
         until: when the rest ends, by the meter's clock.
         failures: questions without an answer since the last one with.
         rest: how long the last rest was for want of answers, seconds.
-        passing: whether what opened it may be over within hours.
     """
 
     reason: str | None = None
     until: float = 0.0
     failures: int = 0
     rest: float = 0.0
-    passing: bool = True
 
     def refuses(self, now: float) -> bool:
         """Whether it is open, and not yet time for a trial."""
@@ -135,9 +133,9 @@ class Breaker:
         """Whether it is open, and time to let one question through."""
         return self.reason is not None and now >= self.until
 
-    def open(self, reason: str, seconds: float, now: float, passing: bool = True) -> None:
+    def open(self, reason: str, seconds: float, now: float) -> None:
         """Ask nothing for so many seconds."""
-        self.reason, self.until, self.passing = reason, now + seconds, passing
+        self.reason, self.until = reason, now + seconds
 
     def close(self) -> None:
         """An answer has come."""
@@ -170,3 +168,8 @@ def _number(text: str | None) -> float | None:
         return None if text is None else float(text)
     except ValueError:
         return None
+
+
+def forget() -> None:
+    """Forget all hosts, as a new process would."""
+    _MEMORIES.clear()

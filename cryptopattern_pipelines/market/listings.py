@@ -7,6 +7,8 @@ What does not: where a listing is from (`live.py`, `archive.py`), and how names 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import groupby
+from operator import itemgetter
 from typing import Protocol
 
 import pandas as pd
@@ -119,6 +121,19 @@ def most_traded(rows: pd.DataFrame, count: int) -> list[str]:
     return ranked["coin"].head(count).tolist()
 
 
+def names_to_ask(rows: pd.DataFrame, coins: Iterable[str]) -> set[str]:
+    """The names by which a source finds these coins, by rows of SYMBOLS: in all bundles, as 1000PEPE and PEPE."""
+    wanted = set(coins)
+    pairs = zip(rows["symbol"], rows["multiplier"], strict=True)
+    told = {bundled(Symbol(name, int(size))) for name, size in pairs if renamed(Symbol(name)).coin in wanted}
+    return told | wanted
+
+
+def bundled(symbol: Symbol) -> str:
+    """A coin's name with its bundle's size before it, as `parse` reads it."""
+    return symbol.coin if symbol.multiplier == 1 else f"{symbol.multiplier}{symbol.coin}"
+
+
 def _named(listing: Listing, traded: pd.DataFrame) -> Iterable:
     """Each instrument once, with the coin that its rows are of, where they say so."""
     told = traded[["instrument", "symbol"]].drop_duplicates()
@@ -149,7 +164,9 @@ def _seen(
     if listing is not None:
         every = listing.instruments.assign(place=lambda rows: rows["venue"] + ":" + rows["market"], symbol="")
         full = every["place"] + ":" + every["instrument"]
-        told = every["since"].notna() | full.isin(known) | (pd.Timestamp(listing.asked) <= over + SOON)
+        told = every["since"].notna() | (pd.Timestamp(listing.asked) <= over + SOON)
+        if not told.all():
+            told |= full.isin(known)
         there = every[told & ~(every["since"] >= over) & ~(every["until"] <= day)]
         ended = there["until"] < over
         found.append(
@@ -168,14 +185,14 @@ def _seen(
         full=rows["place"] + ":" + rows["instrument"],
     )
     # Where a name trades on, markets that it left in the day are its own no more.
-    own = rows[rows["goes_on"] | ~rows["name"].isin(rows.loc[rows["goes_on"], "name"])]
+    own = rows[rows["goes_on"] | ~rows.groupby("name")["goes_on"].transform("any").astype(bool)]
     of_name, of_own = rows.groupby("name"), own.groupby("name")
     return pd.DataFrame(
         {
             "status": of_name["goes_on"].any().map({True: "listed", False: "delisted"}),
-            "venues": of_own["venue"].agg(_listed),
-            "markets": of_own["place"].agg(_listed),
-            "instruments": of_own["full"].agg(_listed),
+            "venues": _joined(own, "venue"),
+            "markets": _joined(own, "place"),
+            "instruments": _joined(own, "full"),
             "multiplier": of_own["multiplier"].max(),
             "first_seen": of_name["first"].min(),
             "last_seen": of_name["last"].max(),
@@ -204,5 +221,8 @@ def _split(known: pd.DataFrame) -> list[str]:
     return [each for instruments in known["instruments"] for each in instruments.split(",")]
 
 
-def _listed(values: pd.Series) -> str:
-    return ",".join(sorted(set(values)))
+def _joined(rows: pd.DataFrame, column: str) -> pd.Series:
+    """Each name's values, sorted, comma between; ten times as fast as aggregating text in pandas."""
+    pairs = sorted(set(zip(rows["name"].tolist(), rows[column].tolist(), strict=True)))
+    texts = {name: ",".join(value for _, value in of_name) for name, of_name in groupby(pairs, key=itemgetter(0))}
+    return pd.Series(texts, dtype=TEXT)

@@ -54,6 +54,10 @@ TICKERS = [
 ]
 
 
+# Whom there is to ask.
+VENUES = ("binance", "okx", "gate", "coinglass")
+
+
 class NoVenueError(MarketError):
     """Not one venue answered."""
 
@@ -114,12 +118,13 @@ class LiveSource:
         gate_url: base address of Gate's interface.
         coinglass_url: base address of CoinGlass' interface.
         coinglass_key: its key; without one it isn't asked.
+        venues: those of VENUES that are asked.
         patience: time-outs, retries, deadlines, and how many questions are under way at once with each.
         snapshot_delay: from the time of an open-interest snapshot until it is published.
         longest_snapshot_age: of an open-interest snapshot at an hour's end.
         seed: of the chance in pauses between attempts.
         wall: this machine's clock, UTC.
-        keep: is handed each answer as it came.
+        keep: is handed a call's answers as they came, with the start and the end that it asked for.
     """
 
     def __init__(
@@ -131,12 +136,13 @@ class LiveSource:
         gate_url: str = "https://api.gateio.ws",
         coinglass_url: str = "https://open-api-v4.coinglass.com",
         coinglass_key: str = "",
+        venues: Iterable[str] = VENUES,
         patience: Patience | None = None,
         snapshot_delay: timedelta = hourly.PUBLISHING_DELAY,
         longest_snapshot_age: timedelta = hourly.LONGEST_SNAPSHOT_AGE,
         seed: int | None = None,
         wall: Callable[[], datetime] = lambda: datetime.now(UTC),
-        keep: Callable[[Raw], None] | None = None,
+        keep: Callable[[list[Raw], datetime, datetime], None] | None = None,
     ) -> None:
         self.binance_spot_url = binance_spot_url
         self.binance_usdm_url = binance_usdm_url
@@ -148,6 +154,7 @@ class LiveSource:
         self.longest_snapshot_age = longest_snapshot_age
         self.problems: list[Problem] = []
         self._coinglass_key = coinglass_key
+        self._wanted = frozenset(venues)
         self._jitter = random.Random(seed)
         self._wall = wall
         self._keep = keep
@@ -208,6 +215,7 @@ class LiveSource:
     async def _venues(self, start: datetime | None = None, end: datetime | None = None) -> AsyncIterator[_Venues]:
         """The venues for one call, that asks for this window; what they answered that is new is told at its end."""
         days = (end - start) / timedelta(days=1) if start and end else 1.0
+        raws: list[Raw] = []
         async with AsyncExitStack() as stack:
 
             async def host(name: str, url: str, module: Any, costs: Costs, **headers: str) -> Host:
@@ -230,7 +238,7 @@ class LiveSource:
                     memory=memory_of(url, name),
                     days=days,
                     wall=self._wall,
-                    keep=self._keep,
+                    keep=raws.append if self._keep else None,
                 )
 
             spot = await host("binance spot", self.binance_spot_url, binance, binance.spot_costs)
@@ -248,8 +256,13 @@ class LiveSource:
                 _Desk(okx, "spot", both, okx_instruments, okx_instrument),
                 _Desk(okx, "perpetual", both, okx_instruments, okx_instrument),
             ]
-            yield _Venues(desks, feeds)
-            self._tell_new_fields([spot, usdm, both, *(each for _, each in feeds)])
+            asked = [desk for desk in desks if desk.venue.VENUE in self._wanted]
+            try:
+                yield _Venues(asked, [(feed, it) for feed, it in feeds if it.name in self._wanted])
+            finally:
+                self._tell_new_fields([spot, usdm, both, *(each for _, each in feeds)])
+                if self._keep and raws and start and end:
+                    self._keep(raws, start, end)
 
     async def _candles(self, symbols: list[str], start: datetime, end: datetime) -> pd.DataFrame:
         hours = self._closed(hours_between(start, end))

@@ -87,6 +87,32 @@ class MarketSource(Protocol):
         ...
 
 
+def with_earlier(
+    rows: pd.DataFrame,
+    earlier: pd.DataFrame,
+    problems: Iterable[Problem],
+    key: Iterable[str],
+    symbols: Iterable[str] | None,
+) -> pd.DataFrame:
+    """Rows that were asked for again, with those of before that a venue with a problem did not bring this time.
+
+    Args:
+        rows: what the source brought now.
+        earlier: what it had brought of the same hours before, in the same columns.
+        problems: the source's.
+        key: the table's.
+        symbols: the coins that are asked for, None for whichever were: rows of others are given up.
+    """
+    troubled = {problem.venue for problem in problems if problem.kind == "missing"}
+    kept = earlier[earlier["venue"].isin(troubled)]
+    if symbols is not None:
+        kept = kept[kept["symbol"].isin(set(symbols))]
+    if kept.empty:
+        return rows
+    both = pd.concat([rows, kept], ignore_index=True) if len(rows) else kept
+    return both.drop_duplicates(list(key), keep="first").sort_values(list(key), ignore_index=True)
+
+
 def hours_between(start: datetime, end: datetime) -> pd.DatetimeIndex:
     """The starts of the hours in [start, end), as `datetime64[us, UTC]`.
 

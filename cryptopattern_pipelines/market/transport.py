@@ -19,12 +19,15 @@ from cryptopattern_pipelines.market.answers import AnswerError, VenueError
 from cryptopattern_pipelines.market.limits import Cost, Costs, Memory, unlimited
 
 _BANNED = 418
-# What a status says, how long the venue is left alone where it doesn't say, and whether that may be over in an hour.
+# What a status says, and how long the venue is left alone where it doesn't say.
 _REFUSALS = {
-    401: ("asks for a key that this interface should not need: its address may be wrong", 3600, False),
-    403: ("refuses this address (firewall or too many requests): wait, or use another network", 300, True),
-    _BANNED: ("has banned this address for asking too often", 300, True),
-    451: ("is not available from this country: use another network, or leave the venue out", 3600, False),
+    401: ("asks for a key that this interface should not need: its address may be wrong", 3600),
+    403: ("refuses this address (firewall or too many requests): wait, or use another network", 300),
+    _BANNED: ("has banned this address for asking too often", 300),
+    451: (
+        "is not available from this country: use another network, or leave the venue out of CRYPTOPATTERN_VENUES",
+        3600,
+    ),
 }
 # So many questions in a row without an answer, each sent several times, and the venue counts as down.
 _DOWN_AFTER = 3
@@ -238,7 +241,7 @@ class Host:
         """Raise when the venue is not to be asked, or no longer."""
         breaker = self._memory.breaker
         if breaker.refuses(self._now()):
-            raise VenueDownError(f"{self.name} {breaker.reason}", passing=breaker.passing)
+            raise VenueDownError(f"{self.name} {breaker.reason}")
         if self._left() <= 0:
             raise RequestError(
                 f"{self.name} was too slow: not all answers came within {self._allowed:.0f} s: try again later"
@@ -274,10 +277,10 @@ class Host:
             await asyncio.sleep(min(left, self._left()))
 
     def _refused(self, response: httpx.Response) -> VenueDownError:
-        words, seconds, passing = _REFUSALS[response.status_code]
+        words, seconds = _REFUSALS[response.status_code]
         asked = _retry_after(response)
         until = f" (for {asked:.0f} s more)" if asked is not None else ""
-        return self._give_up(words + until, seconds if asked is None else asked, passing)
+        return self._give_up(words + until, seconds if asked is None else asked)
 
     def _unanswered(self, path: str, reason: str, times: int) -> VenueError:
         breaker = self._memory.breaker
@@ -287,9 +290,9 @@ class Host:
             return self._give_up(f"{reason} {breaker.failures} times over: try again later", breaker.rest)
         return RequestError(f"{self.name} {reason} to {path} in {times} attempts: try again later")
 
-    def _give_up(self, reason: str, seconds: float, passing: bool = True) -> VenueDownError:
-        self._memory.breaker.open(reason, seconds, self._now(), passing)
-        return VenueDownError(f"{self.name} {reason}", passing=passing)
+    def _give_up(self, reason: str, seconds: float) -> VenueDownError:
+        self._memory.breaker.open(reason, seconds, self._now())
+        return VenueDownError(f"{self.name} {reason}")
 
     def _quieten(self, response: httpx.Response, seconds: float) -> None:
         """Let all questions to the venue wait, as long as it asks for, else as after any failure."""

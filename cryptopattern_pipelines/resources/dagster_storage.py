@@ -101,7 +101,7 @@ _FORGET_CHECKS = sa.text("""
 # Metadata that only someone who looks at a partition wants, by kind: tables, and texts that may hold pictures.
 _SHOWN = ("TableMetadataEntryData", "MarkdownMetadataEntryData")
 # Older ones have been looked through on the days before; the daily job may have been off for a while.
-_LOOKED_THROUGH = timedelta(days=90)
+_LOOKED_THROUGH = timedelta(days=30)
 _SHOWN_WITH_ROWS = sa.text(f"""
     SELECT id, event FROM event_logs
     WHERE dagster_event_type = 'ASSET_MATERIALIZATION' AND timestamp < :before AND timestamp >= :since

@@ -100,6 +100,32 @@ class Settings(BaseSettings):
         validation_alias=_named("CRYPTOPATTERN_OKX_URL"),
         description="base address of OKX's REST interface",
     )
+    venues: Annotated[tuple[Literal["binance", "okx", "gate", "coinglass"], ...], NoDecode] = Field(
+        default=("binance", "okx", "gate", "coinglass"),
+        min_length=1,
+        validation_alias=_named("CRYPTOPATTERN_VENUES"),
+        description="venues that are asked, comma between; leave one out that your network can't reach",
+    )
+    gate_url: str = Field(
+        default="https://api.gateio.ws",
+        validation_alias=_named("CRYPTOPATTERN_GATE_URL"),
+        description="base address of Gate's REST interface, for liquidations",
+    )
+    coinglass_url: str = Field(
+        default="https://open-api-v4.coinglass.com",
+        validation_alias=_named("CRYPTOPATTERN_COINGLASS_URL"),
+        description="base address of CoinGlass' interface, for liquidations",
+    )
+    coinglass_api_key: SecretStr = Field(
+        default=SecretStr(""),
+        validation_alias=_named("COINGLASS_API_KEY"),
+        description="key for CoinGlass; without one it isn't asked",
+    )
+    keep_raw_answers: bool = Field(
+        default=False,
+        validation_alias=_named("CRYPTOPATTERN_KEEP_RAW_ANSWERS"),
+        description="whether every answer of a venue is kept as it came, beside the tables",
+    )
     automation: bool = Field(
         default=True,
         validation_alias=_named("CRYPTOPATTERN_AUTOMATION"),
@@ -196,7 +222,7 @@ class Settings(BaseSettings):
         )
         return (init_settings, own, env_settings, working)
 
-    @field_validator("symbols", "allowed_extensions", mode="before")
+    @field_validator("symbols", "allowed_extensions", "venues", mode="before")
     @classmethod
     def _split_commas(cls, value: object) -> object:
         if isinstance(value, str):
@@ -269,5 +295,5 @@ def load_settings(**given: Any) -> Settings:
 
 
 def _shown(problem: Any) -> str:
-    """The wrong value, but for an address, which may hold a password."""
-    return "" if DATABASE_VARIABLE in problem["loc"] else f"={problem['input']!r}"
+    """The wrong value, but for an address, which may hold a password, and a key."""
+    return "" if {DATABASE_VARIABLE, "COINGLASS_API_KEY"} & set(problem["loc"]) else f"={problem['input']!r}"

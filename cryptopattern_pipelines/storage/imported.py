@@ -31,10 +31,13 @@ def with_imported(
     store: TableStore, schema: TableSchema, rows: pd.DataFrame, start: datetime, end: datetime
 ) -> pd.DataFrame:
     """An asset's rows of [start, end), filled up with what was imported; the asset's own values come first."""
+    return schema.filled_up(rows, imported(store, schema, start, end))
+
+
+def imported(store: TableStore, schema: TableSchema, start: datetime, end: datetime) -> pd.DataFrame:
+    """What was imported of a table's [start, end)."""
     table = store.imported(schema.name)
-    if not _has_any(table):
-        return rows
-    return schema.filled_up(rows, table.read(start, end))
+    return table.read(start, end) if _has_any(table) else schema.empty()
 
 
 def take_in(

@@ -477,7 +477,7 @@ REALISED_LIQUIDATIONS = TableSchema(
 )
 
 # What comes from outside as rows: one that is broken is set aside and leaves the others be; see `rows.sorted_out`.
-MARKET_TABLES = (MARKET_CANDLES.name, DERIVATIVES_METRICS.name, REALISED_LIQUIDATIONS.name)
+MARKET_TABLES = (MARKET_CANDLES, DERIVATIVES_METRICS, REALISED_LIQUIDATIONS)
 
 EXCHANGE_SNAPSHOTS = TableSchema(
     "exchange_snapshots",
@@ -576,7 +576,9 @@ QUARANTINED_MARKET_ROWS = TableSchema(
     ("hour", "table_name", "number"),
     (
         _hour(),
-        Column("table_name", TEXT, "table that it was meant for", checks=_one_of(list(MARKET_TABLES))),
+        Column(
+            "table_name", TEXT, "table that it was meant for", checks=_one_of([table.name for table in MARKET_TABLES])
+        ),
         Column("number", WHOLE, "1, 2, ... among that table's rows of the hour", checks=_positive()),
         _symbol(),
         Column("venue", TEXT, "e.g. binance"),

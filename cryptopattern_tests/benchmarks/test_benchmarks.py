@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cryptopattern_pipelines.reading.distribution import ShareReading
 from cryptopattern_pipelines.reading.metrics import MetricReading
 from cryptopattern_pipelines.reading.reading import Reading
+from cryptopattern_pipelines.reading.shares import ShareReading
 from cryptopattern_pipelines.resources.settings import PROJECT
 from cryptopattern_tests.benchmarks import analysis, archive, reading
 from cryptopattern_tests.benchmarks.__main__ import main, names
@@ -65,6 +65,19 @@ def test_the_rival_gives_the_guides_numbers() -> None:
         "uncertain",
         "INSUFFICIENT_DATA",
     ]
+
+
+def test_the_three_rivals_say_the_same() -> None:
+    task = analysis.work(symbols=4, hours=100)
+    mine = analysis.ours(task)
+    ready = pd.DataFrame(analysis.rival(analysis.rows_for_the_rival(task, mine)))
+    others = analysis.rival_in_one_pass(task), analysis.rival_row_by_row(task, mine)
+    for other in others:
+        pd.testing.assert_frame_equal(ready.drop(columns=STAMPS), pd.DataFrame(other).drop(columns=STAMPS))
+
+
+# Each of the guide's signals and analyses bears the time at which it was made.
+STAMPS = ["analysis_timestamp"]
 
 
 def both() -> tuple[pd.DataFrame, pd.DataFrame]:

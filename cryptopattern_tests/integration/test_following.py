@@ -67,6 +67,14 @@ def test_each_day_follows_what_traded_most_on_the_day_before(tmp_path: Path) -> 
         pd.testing.assert_frame_equal(whole[whole["hour"] == hour].reset_index(drop=True), alone)
 
 
+def test_a_bundle_that_nobody_has_heard_of_is_found_by_its_listing(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path / "data", archive(tmp_path / "archive", {**VOLUMES, "1000NEW": [99.0, 99.0, 99.0]}))
+    run(market_candles, settings, Window(START, START + DAY))
+    rows = TableStore(settings.store_root).table("market_candles").read(START, START + DAY)
+    assert rows[["symbol", "instrument"]].drop_duplicates().to_numpy().tolist() == [["NEW", "1000NEWUSDT"]]
+    assert set(rows["close"]) == {0.01}
+
+
 def test_what_trades_later_chooses_nothing(tmp_path: Path) -> None:
     later = {coin: [*volumes[:2], 1000.0 * number] for number, (coin, volumes) in enumerate(VOLUMES.items())}
     settings = settings_of(tmp_path / "data", archive(tmp_path / "archive", later), "CCC,top:1")

@@ -11,7 +11,14 @@ import pytest
 
 from cryptopattern_pipelines.market.archive import KLINES, ArchiveSource
 from cryptopattern_pipelines.market.choice import Choice, choice_of
-from cryptopattern_pipelines.market.listings import Listing, by_day, instruments_of, most_traded, symbol_rows
+from cryptopattern_pipelines.market.listings import (
+    Listing,
+    by_day,
+    instruments_of,
+    most_traded,
+    names_to_ask,
+    symbol_rows,
+)
 from cryptopattern_pipelines.market.live import LiveSource
 from cryptopattern_pipelines.market.source import SymbolError
 from cryptopattern_pipelines.storage.schemas import SYMBOLS
@@ -138,6 +145,7 @@ def test_bundles_and_renames() -> None:
     rows = symbol_rows(turn, turn + 2 * DAY, SYMBOLS.empty(), listed, candles())
     assert rows[["symbol", "multiplier"]].to_numpy().tolist() == [["MATIC", 1], ["PEPE", 1000]] * 2
     assert rows["renamed_to"].fillna("").tolist() == ["", "", "POL", ""]
+    assert names_to_ask(rows, ["POL", "PEPE"]) == {"POL", "MATIC", "PEPE", "1000PEPE"}
 
 
 def test_the_most_traded_are_counted_by_coin_and_need_a_perpetual() -> None:
