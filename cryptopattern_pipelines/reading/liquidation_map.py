@@ -274,7 +274,7 @@ def _with_points(
                 power
                 for number in numbers_of([word.text], decimal_comma=decimal_comma)
                 for power in (1, 10, 100, 1000)
-                if number.half_unit < 0.5 and abs(axis.value(x) - number.value * power) <= reach
+                if (power == 1 or number.half_unit < 0.5) and abs(axis.value(x) - number.value * power) <= reach
             }
     return axis.divided(found.pop()) if len(found) == 1 else axis
 
