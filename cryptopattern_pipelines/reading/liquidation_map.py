@@ -263,7 +263,7 @@ def _with_points(
     """The axis, its values divided by the power of ten by which a number over the plot says that they are too large.
 
     Labels like 3060.0 may all have lost their points in reading; a price over its own place on the axis has the same
-    digits there.
+    digits there. It must have its own point: one without may have lost a digit itself.
     """
     reach = 0.02 * abs(axis.value(plot.right) - axis.value(plot.left))
     found: set[int] = set()
@@ -274,7 +274,7 @@ def _with_points(
                 power
                 for number in numbers_of([word.text], decimal_comma=decimal_comma)
                 for power in (1, 10, 100, 1000)
-                if number.value > 0 and abs(axis.value(x) - number.value * power) <= reach
+                if (power == 1 or number.half_unit < 0.5) and abs(axis.value(x) - number.value * power) <= reach
             }
     return axis.divided(found.pop()) if len(found) == 1 else axis
 

@@ -79,7 +79,7 @@ def test_labels_that_have_lost_their_points_are_set_right_by_the_price_over_its_
     draw, font = ImageDraw.Draw(image), ImageFont.load_default(size=13)
     for price in range(LOW, HIGH + 1, 2_000):
         draw.text((column_of(price), BASE + 18), str(10 * price), fill=(60, 60, 70), font=font, anchor="mm")
-    over = Word(str(PRICE), 0.9, round(column_of(PRICE)) - 30, 60, 60, 14)
+    over = Word(f"{PRICE}.0", 0.9, round(column_of(PRICE)) - 30, 60, 60, 14)
     read = read_map(np.array(image), [over], default_engine())
     assert read.current_price == PRICE
     assert read.levels[0].price == pytest.approx(103_200, abs=0.005 * (HIGH - LOW))
