@@ -8,6 +8,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG
 
 from cryptopattern_pipelines.automation.partitions import DAILY, FIRST_DAY, HOURLY
 from cryptopattern_pipelines.definitions import build_definitions
@@ -77,9 +78,11 @@ def test_schedules_ask_for_the_partition_that_has_just_ended(definitions: dg.Def
         ("every_day", datetime(2025, 1, 30, 0, 25, tzinfo=UTC)),
     ):
         schedule = definitions.resolve_schedule_def(name)
-        context = dg.build_schedule_context(scheduled_execution_time=at)
-        [request] = schedule.evaluate_tick(context).run_requests or []
-        asked[name] = request.partition_key
+        with dg.instance_for_test() as instance:
+            context = dg.build_schedule_context(instance=instance, scheduled_execution_time=at)
+            [request] = schedule.evaluate_tick(context).run_requests or []
+        asked[name] = request.partition_key or request.tags[ASSET_PARTITION_RANGE_END_TAG]
+        assert not any("asked_again" in tag for tag in request.tags)
     assert asked == {"every_hour": "2025-01-30-11:00", "every_day": "2025-01-29"}
 
 

@@ -8,7 +8,7 @@ the hourly run's, so that the run comes to the same numbers. Where that hour isn
 newest snapshot before it takes its place, and the answer says that it is provisional.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,20 +17,26 @@ import pandas as pd
 
 from cryptopattern_pipelines.api.pictures import Pictures, ReadPicture, Upload
 from cryptopattern_pipelines.api.queries import Asked, Database
+from cryptopattern_pipelines.asking import similar_moments
 from cryptopattern_pipelines.market.symbols import coin_of
 from cryptopattern_pipelines.reading import frames
 from cryptopattern_pipelines.reading.reading import to_dict
 from cryptopattern_pipelines.resources.analysis import Analysis
 from cryptopattern_pipelines.resources.settings import Settings
-from cryptopattern_pipelines.squeeze import analyses
+from cryptopattern_pipelines.squeeze import analyses, clusters
+from cryptopattern_pipelines.squeeze.similar import NoMomentError
 from cryptopattern_pipelines.storage import schemas
+from cryptopattern_pipelines.storage.parquet import TableStore
 from cryptopattern_pipelines.storage.schemas import TEXT, TIME
 
 TIMEFRAMES = ("24h", "7d", "1m")
 
 _HOUR = timedelta(hours=1)
 _EVENTS = 20
-_READING_COLUMNS = ("hour", *analyses.READING_COLUMNS)
+# A year of them is read from the store in about a second: they are told where history is asked for.
+_MOMENTS, _MOMENTS_DAYS = 20, 365
+_READING_COLUMNS = analyses.READING_COLUMNS
+_LEVEL_COLUMNS = clusters.LEVEL_COLUMNS
 
 
 class Analyst:
@@ -39,12 +45,13 @@ class Analyst:
     def __init__(self, settings: Settings, database: Database, pictures: Pictures) -> None:
         self._signals = Analysis.of(settings).signals()
         self._database, self._pictures = database, pictures
+        self._store = TableStore(settings.store_root)
 
     def analyze(
         self,
         coin: str,
         uploads: Sequence[Upload],
-        timeframes: Iterable[str] = TIMEFRAMES,
+        timeframes: Sequence[str] = TIMEFRAMES,
         *,
         include_historical: bool = False,
         keep: bool = True,
@@ -65,7 +72,12 @@ class Analyst:
         }
         if include_historical:
             events, _ = self._database.frame(schemas.SQUEEZE_EVENTS, Asked({"symbol": coin}, limit=_EVENTS))
-            answer["historical"] = {"squeeze_events": records(events)}
+            moments = None
+            if analysis is not None:
+                hour = datetime.fromisoformat(analysis["hour"])
+                moments, lacking = self._similar(coin, hour, next(iter(timeframes), "24h"))
+                notes += [lacking] if lacking else []
+            answer["historical"] = {"squeeze_events": records(events), "similar_moments": moments}
         return answer
 
     def _analysis(self, coin: str, read: Sequence[ReadPicture]) -> tuple[dict[str, Any] | None, list[str]]:
@@ -85,17 +97,18 @@ class Analyst:
                 f"provisional: the market is known up to the hour of {hour:%Y-%m-%d %H:%M} UTC; "
                 f"the run of the hour of {asked:%Y-%m-%d %H:%M} will say it for good"
             )
-        fresh = self._rows_of(read, moments)
-        if not (fresh["symbol"] == coin).any():
+        readings, levels = self._rows_of(read, moments)
+        if not (readings["symbol"] == coin).any():
             notes.append(
                 f"no share of {coin} was read from these pictures: the analysis rests on what was known before"
             )
         end, signals = hour + _HOUR, self._signals
+        pictures_from = hour - signals.readings_lookback
         rows = analyses.squeeze_analyses(
             self._database.between(
                 schemas.EXCHANGE_SNAPSHOTS, analyses.SNAPSHOT_COLUMNS, hour - signals.snapshots_lookback, end, coin
             ),
-            self._readings(hour - signals.readings_lookback, end, fresh),
+            self._with_known(schemas.LIQUIDATION_READINGS, _READING_COLUMNS, pictures_from, end, readings),
             self._database.between(
                 schemas.REALISED_LIQUIDATIONS,
                 analyses.LIQUIDATION_COLUMNS,
@@ -106,25 +119,43 @@ class Analyst:
             hour,
             end,
             signals,
+            self._with_known(schemas.LIQUIDATION_LEVELS, _LEVEL_COLUMNS, pictures_from, end, levels),
         )
         [analysis] = records(rows)
         return {**analysis, "provisional": provisional}, notes
 
-    def _rows_of(self, read: Sequence[ReadPicture], moments: pd.Series) -> pd.DataFrame:
-        """The pictures' shares as the run writes them, by the coins that their labels mean."""
+    def _rows_of(self, read: Sequence[ReadPicture], moments: pd.Series) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """The pictures' shares and levels as the run writes them, by the coins that their labels mean."""
         pictures = pd.DataFrame(
             {"hour": moments.dt.floor("h"), "sha256": [picture.sha256 for picture in read], "captured_at": moments}
         ).drop_duplicates("sha256")
-        rows = frames.liquidation_readings(pictures, {picture.sha256: picture.reading for picture in read})
-        return rows.assign(symbol=rows["symbol"].map(coin_of).astype(TEXT))
+        by_hash = {picture.sha256: picture.reading for picture in read}
+        return (
+            _by_coin(frames.liquidation_readings(pictures, by_hash)),
+            _by_coin(frames.liquidation_levels(pictures, by_hash)),
+        )
 
-    def _readings(self, start: datetime, end: datetime, fresh: pd.DataFrame) -> pd.DataFrame:
+    def _with_known(
+        self, table: schemas.TableSchema, columns: Sequence[str], start: datetime, end: datetime, fresh: pd.DataFrame
+    ) -> pd.DataFrame:
         """What was read before, and now; a picture that was sent again counts once, as it counts now."""
-        known = self._database.between(schemas.LIQUIDATION_READINGS, _READING_COLUMNS, start, end)
-        known = known[~known["sha256"].isin(fresh["sha256"])]
-        known = known.assign(symbol=known["symbol"].map(coin_of).astype(TEXT))
-        parts = [part for part in (known, fresh[list(_READING_COLUMNS)]) if len(part)]
+        known = self._database.between(table, columns, start, end)
+        known = _by_coin(known[~known["sha256"].isin(fresh["sha256"])])
+        parts = [part for part in (known, fresh[list(columns)]) if len(part)]
         return pd.concat(parts, ignore_index=True) if parts else known
+
+    def _similar(self, coin: str, hour: datetime, timeframe: str) -> tuple[dict[str, Any] | None, str]:
+        """Moments that looked like the end of an hour, with their odds; None and the reason where there are none."""
+        try:
+            found = similar_moments(self._store, coin, hour, timeframe=timeframe, count=_MOMENTS, days=_MOMENTS_DAYS)
+        except NoMomentError as error:
+            return None, f"no similar moments: {error}"
+        return {
+            "timeframe": timeframe,
+            "moments": records(found.neighbours),
+            "odds": records(found.odds),
+            "looked_at": list(found.looked_at),
+        }, ""
 
     def _win_rates(self, coin: str, timeframes: tuple[str, ...]) -> list[dict[str, Any]]:
         """The newest day's win rates of these timeframes, each with base rate, interval and sample size."""
@@ -133,6 +164,10 @@ class Analyst:
             return []
         rates = self._database.between(schemas.WIN_RATES, schemas.WIN_RATES.names, day, day + timedelta(days=1), coin)
         return records(rates[rates["timeframe"].isin(timeframes)])
+
+
+def _by_coin(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows.assign(symbol=rows["symbol"].map(coin_of, na_action="ignore").astype(TEXT))
 
 
 def records(rows: pd.DataFrame) -> list[dict[str, Any]]:

@@ -4,13 +4,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import dagster as dg
+import pandas as pd
 
+from cryptopattern_pipelines.assets.following import rows_of_followed
 from cryptopattern_pipelines.assets.materialise import Events, table_asset, write
+from cryptopattern_pipelines.automation.again import ASK_AGAIN
 from cryptopattern_pipelines.automation.jobs import PROCESS_TAG
 from cryptopattern_pipelines.automation.partitions import window_of
 from cryptopattern_pipelines.market import contradictions, snapshots
+from cryptopattern_pipelines.market.choice import choice_of
 from cryptopattern_pipelines.market.live import NoVenueError
-from cryptopattern_pipelines.market.source import MarketSource
+from cryptopattern_pipelines.market.source import MarketSource, with_earlier
+from cryptopattern_pipelines.market.symbols import coins
 from cryptopattern_pipelines.resources.market import Market
 from cryptopattern_pipelines.resources.stores import Store
 from cryptopattern_pipelines.storage import schemas
@@ -24,7 +29,7 @@ _FIRST_WAIT_SECONDS = 60
 
 
 @contextmanager
-def _patience(context: dg.AssetExecutionContext) -> Iterator[None]:
+def patience(context: dg.AssetExecutionContext) -> Iterator[None]:
     """Ask for another try, later, when no venue could be reached at all; a person who waits is told at once."""
     try:
         yield
@@ -35,40 +40,56 @@ def _patience(context: dg.AssetExecutionContext) -> Iterator[None]:
         raise dg.RetryRequested(max_retries=_RETRIES, seconds_to_wait=wait) from error
 
 
-def _tell_problems(context: dg.AssetExecutionContext, source: MarketSource) -> dict[str, int]:
+def tell_problems(context: dg.AssetExecutionContext, source: MarketSource) -> dict[str, int]:
     """Log what a source could not bring while it brought the rest; how many such problems there were."""
     for problem in source.problems:
         context.log.warning(str(problem))
     return {"problems": len(source.problems)}
 
 
+def _written(
+    context: dg.AssetExecutionContext,
+    store: Store,
+    market: Market,
+    table: schemas.TableSchema,
+    rows: pd.DataFrame,
+    *,
+    source: MarketSource,
+) -> Events:
+    """Write what a source brought, and what it had brought before and lacks now; log what it could not bring."""
+    told = tell_problems(context, source)
+    if source.problems:
+        choice = choice_of(market.symbols)
+        earlier = store.read(table, window_of(context))
+        rows = with_earlier(rows, earlier, source.problems, table.key, None if choice.top else coins(choice.names))
+    passing = sum(problem.passing for problem in source.problems)
+    yield from write(context, store, table, rows, **told, **{ASK_AGAIN: passing})
+
+
 @dg.asset(**table_asset(schemas.MARKET_CANDLES, GROUP))
 def market_candles(context: dg.AssetExecutionContext, store: Store, market: Market) -> Events:
     """Closed hourly candles of every symbol, venue and market."""
     source = market.open()
-    with _patience(context):
-        rows = source.candles(market.symbols, *window_of(context))
-    rows = store.with_imported(schemas.MARKET_CANDLES, rows, window_of(context))
-    yield from write(context, store, schemas.MARKET_CANDLES, rows, **_tell_problems(context, source))
+    with patience(context):
+        rows = rows_of_followed(source.candles, store, market, window_of(context))
+    yield from _written(context, store, market, schemas.MARKET_CANDLES, rows, source=source)
 
 
 @dg.asset(**table_asset(schemas.DERIVATIVES_METRICS, GROUP))
 def derivatives_metrics(context: dg.AssetExecutionContext, store: Store, market: Market) -> Events:
     """Funding, open interest and positioning ratios, as they were known by the end of each hour."""
     source = market.open()
-    with _patience(context):
-        rows = source.derivatives_metrics(market.symbols, *window_of(context))
-    rows = store.with_imported(schemas.DERIVATIVES_METRICS, rows, window_of(context))
-    yield from write(context, store, schemas.DERIVATIVES_METRICS, rows, **_tell_problems(context, source))
+    with patience(context):
+        rows = rows_of_followed(source.derivatives_metrics, store, market, window_of(context))
+    yield from _written(context, store, market, schemas.DERIVATIVES_METRICS, rows, source=source)
 
 
 @dg.asset(**table_asset(schemas.REALISED_LIQUIDATIONS, GROUP))
 def realised_liquidations(context: dg.AssetExecutionContext, store: Store, market: Market) -> Events:
     """Longs and shorts that venues closed by force, where a venue publishes them."""
     source = market.open()
-    rows = source.realised_liquidations(market.symbols, *window_of(context))
-    rows = store.with_imported(schemas.REALISED_LIQUIDATIONS, rows, window_of(context))
-    yield from write(context, store, schemas.REALISED_LIQUIDATIONS, rows, **_tell_problems(context, source))
+    rows = rows_of_followed(source.realised_liquidations, store, market, window_of(context))
+    yield from _written(context, store, market, schemas.REALISED_LIQUIDATIONS, rows, source=source)
 
 
 _FROM_OUTSIDE = [market_candles, derivatives_metrics, realised_liquidations]
@@ -104,11 +125,13 @@ def market_contradictions(context: dg.AssetExecutionContext, store: Store) -> Ev
     """Figures of one symbol and hour that can't both be right, beside each other."""
     window = window_of(context)
     known = window.reaching_back(contradictions.LOOKBACK)
-    rows = contradictions.market_contradictions(
-        store.read(schemas.MARKET_CANDLES, known),
-        store.read(schemas.DERIVATIVES_METRICS, known),
-        store.read(schemas.REALISED_LIQUIDATIONS, known),
-        *window,
+    candles, metrics, liquidations = (store.read(table, known) for table in schemas.MARKET_TABLES)
+    rows = contradictions.joined(
+        contradictions.market_contradictions(candles, metrics, liquidations, *window),
+        *(
+            contradictions.between_sources(told, store.imported(table, window), table.name, table.key)
+            for table, told in zip(schemas.MARKET_TABLES, (candles, metrics, liquidations), strict=True)
+        ),
     )
     kinds = rows["what"].value_counts().to_dict()
     yield from write(context, store, schemas.MARKET_CONTRADICTIONS, rows, kinds=kinds)

@@ -1,5 +1,6 @@
 """What every asset shares: its declaration from a schema, and writing its rows with their check and metadata."""
 
+import base64
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -65,12 +66,13 @@ def write(
 ) -> Events:
     """Write a whole window's rows, one file a partition, or nothing at all when a row breaks the schema.
 
-    Of a table from outside, rows that can't be are set aside, and the others written; see `storage/rows.py`.
+    Of a table from outside, rows that can't be are set aside (see `storage/rows.py`), and the others filled up with
+    what was imported.
     """
     window = window_of(context)
     key = context.asset_key
     try:
-        rows, broken = store.sorted_out(table, rows)
+        rows, broken = store.from_outside(table, rows, window)
         written = store.table(table).write(rows, window.start, window.end)
         store.set_aside(table, broken, window)
     except InvalidRowsError as wrong:
@@ -92,6 +94,12 @@ def write(
     )
     yield from set_aside_result(table, key, broken)
     yield from quality_results(table, key, rows, window, lambda before, columns: store.read(table, before, columns))
+
+
+def show(context: dg.AssetExecutionContext, name: str, png: bytes) -> None:
+    """Put a picture on the page of the run's newest partition; pictures lie in the event log, so one a run."""
+    picture = f"![{name}](data:image/png;base64,{base64.b64encode(png).decode()})"
+    context.add_asset_metadata({name: dg.MetadataValue.md(picture)}, partition_key=context.partition_key_range.end)
 
 
 def counts(rows: int, partitions: int) -> dict[str, Any]:

@@ -2,8 +2,9 @@
 
 import dagster as dg
 
+from cryptopattern_pipelines import plots
 from cryptopattern_pipelines.assets.market import market_candles
-from cryptopattern_pipelines.assets.materialise import Events, table_asset, write
+from cryptopattern_pipelines.assets.materialise import Events, show, table_asset, write
 from cryptopattern_pipelines.assets.squeeze import squeeze_analyses
 from cryptopattern_pipelines.automation.partitions import window_of
 from cryptopattern_pipelines.resources.analysis import Analysis
@@ -26,4 +27,7 @@ def win_rates(context: dg.AssetExecutionContext, store: Store, analysis: Analysi
         *window,
         settings,
     )
+    newest = rows[(rows["day"] == rows["day"].max()) & (rows["condition"] == "all")]
+    if newest["win_rate_pct"].notna().any():
+        show(context, "win rates", plots.win_rates(newest))
     yield from write(context, store, schemas.WIN_RATES, rows, verdicts=rows["verdict"].value_counts().to_dict())

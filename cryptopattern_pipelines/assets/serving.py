@@ -1,5 +1,7 @@
 """The serving tables: the same rows as the Parquet tables, in Postgres, published window by window."""
 
+from functools import partial
+
 import dagster as dg
 import psycopg2
 
@@ -31,7 +33,7 @@ def serving_asset(table: TableSchema) -> dg.AssetsDefinition:
     ) -> dg.MaterializeResult:
         window = window_of(context)
         try:
-            rows = database.publish(table, store.read(table, window), *window)
+            rows = database.publish(table, partial(store.read, table, window), *window)
         except psycopg2.OperationalError as error:
             # The server may be restarting; a publication that was cut off has changed nothing. Other errors don't heal.
             raise dg.RetryRequested(max_retries=4, seconds_to_wait=2 * 2**context.retry_number) from error

@@ -12,6 +12,7 @@ import pandas as pd
 from dagster._core.storage.dagster_run import IN_PROGRESS_RUN_STATUSES
 
 from cryptopattern_pipelines.automation import jobs
+from cryptopattern_pipelines.automation.again import AGAIN_TAG
 from cryptopattern_pipelines.automation.partitions import DAILY, HOURLY, Window, first_in, range_tags
 from cryptopattern_pipelines.resources.stores import LandingFolder, Store
 from cryptopattern_pipelines.storage import schemas
@@ -176,7 +177,7 @@ def days_after_late_hours(status: dg.DefaultSensorStatus) -> dg.SensorDefinition
     )
     def sensor(context: dg.RunStatusSensorContext) -> dg.RunRequest | dg.SkipReason:
         run = context.dagster_run
-        if run.job_name == jobs.hourly.name and MISSED_TAG not in run.tags:
+        if run.job_name == jobs.hourly.name and not {MISSED_TAG, AGAIN_TAG} & set(run.tags):
             return dg.SkipReason("an hour in its turn: the daily schedule counts it")
         first = first_in(run.tags, HOURLY)
         today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
@@ -184,5 +185,30 @@ def days_after_late_hours(status: dg.DefaultSensorStatus) -> dg.SensorDefinition
             return dg.SkipReason("the day isn't over: the daily schedule counts it")
         days = Window(first.replace(hour=0), today)
         return dg.RunRequest(run_key=run.run_id, tags=range_tags(DAILY, days))
+
+    return sensor
+
+
+def forecasts_after_late_days(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
+    """The sensor that forecasts the hours anew whose models came after them."""
+
+    @dg.run_status_sensor(
+        name="forecasts_after_late_days",
+        run_status=dg.DagsterRunStatus.SUCCESS,
+        monitored_jobs=[jobs.daily],
+        request_job=jobs.forecasts,
+        minimum_interval_seconds=30,
+        default_status=status,
+        description="Days that are run late, as after missed hours, may bring models for hours that are there already.",
+    )
+    def sensor(context: dg.RunStatusSensorContext) -> dg.RunRequest | dg.SkipReason:
+        first = first_in(context.dagster_run.tags, DAILY)
+        if first is None:
+            return dg.SkipReason("a day in its turn: its hours come after it")
+        now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+        start = first + timedelta(days=1)
+        if start >= now:
+            return dg.SkipReason("no hour after those days is over: the hourly schedule forecasts it")
+        return dg.RunRequest(run_key=context.dagster_run.run_id, tags=range_tags(HOURLY, Window(start, now)))
 
     return sensor

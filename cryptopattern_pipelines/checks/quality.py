@@ -80,7 +80,7 @@ def quality_specs(table: TableSchema, key: dg.AssetKey) -> list[dg.AssetCheckSpe
         dg.AssetCheckSpec(name=check.name, asset=key, blocking=False, description=check.description)
         for check in QUALITY_CHECKS.get(table.name, ())
     ]
-    if table.name in MARKET_TABLES:
+    if table in MARKET_TABLES:
         described = "No row had to be set aside; those that were lie in quarantined_market_rows, with the reason."
         specs.append(dg.AssetCheckSpec(name=NO_ROW_IS_SET_ASIDE, asset=key, blocking=False, description=described))
     return specs
@@ -113,7 +113,7 @@ def quality_results(
 
 def set_aside_result(table: TableSchema, key: dg.AssetKey, broken: pd.DataFrame) -> Iterator[dg.AssetCheckResult]:
     """What is said of the rows of a table from outside that had to be set aside; nothing for any other table."""
-    if table.name in MARKET_TABLES:
+    if table in MARKET_TABLES:
         yield _result(key, NO_ROW_IS_SET_ASIDE, broken[["hour", "symbol", "venue", "reason"]])
 
 

@@ -1,6 +1,7 @@
 """A venue's JSON becomes columns: named, numbers, times; anything unlike its documentation is an error."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -14,11 +15,66 @@ Columns = dict[str, np.ndarray]
 
 
 class VenueError(MarketError):
-    """A venue could not be asked, or understood."""
+    """A venue could not be asked, or understood.
+
+    Args:
+        message: what, where, and what to do.
+        passing: whether asking again some hours later may help.
+    """
+
+    def __init__(self, message: str, *, passing: bool = True) -> None:
+        super().__init__(message)
+        self.passing = passing
 
 
 class AnswerError(VenueError):
     """A venue answered in a form that isn't the documented one, or with an error that we don't know."""
+
+
+# What a field is in JSON by its documentation.
+NUMBER = (int, float)
+TEXT = (str,)
+# Documented as the one and sent as the other, by some endpoints for years.
+EITHER = (int, float, str)
+
+
+@dataclass(frozen=True)
+class Form:
+    """What the rows of one endpoint look like by its documentation.
+
+    Args:
+        needed: the fields that are read, by name or by place in a list, and what they are in JSON.
+        others: documented fields that are not read.
+        may_lack: whether a needed field may be null or empty.
+    """
+
+    needed: Mapping[Any, tuple[type, ...]]
+    others: tuple[Any, ...] = ()
+    may_lack: bool = False
+
+    def check(self, rows: list[Any], who: str) -> set[Any]:
+        """The fields of these rows that the documentation doesn't have.
+
+        Raises:
+            AnswerError: a needed field isn't there, or is of another kind than documented: then nothing is believed.
+        """
+        fields = [range(len(row)) if isinstance(row, list) else row for row in rows]
+        if not all(isinstance(row, dict | list) for row in rows):
+            raise AnswerError(f"{who} answered with rows that are neither objects nor lists: {_changed(rows)}")
+        new = set().union(*fields) - set(self.needed) - set(self.others)
+        for field in self.needed:
+            if not all(field in each for each in fields):
+                renamed = f" (new there: {', '.join(sorted(map(repr, new)))})" if new else ""
+                raise AnswerError(f"{who} answered without field {field!r}{renamed}: {_changed(rows)}")
+        for field, kinds in self.needed.items():
+            found = {type(row[field]) for row in rows} - set(kinds)
+            if self.may_lack:
+                found -= {type(None)}
+            if found:
+                names = ", ".join(sorted(kind.__name__ for kind in found))
+                documented = " or ".join(kind.__name__ for kind in kinds)
+                raise AnswerError(f"{who} answered field {field!r} as {names}, not {documented}: {_changed(rows)}")
+        return new
 
 
 def milliseconds(moment: datetime) -> int:
@@ -85,9 +141,19 @@ def joined(pages: list[Columns], names: Iterable[str]) -> Columns:
     }
 
 
+def holes(have: np.ndarray, begin: int, stop: int, most: int = 5) -> list[tuple[int, int]]:
+    """The spans of hours within [begin, stop) that aren't among these, at most so many of them; all milliseconds."""
+    lacking = np.setdiff1d(np.arange(begin, stop, _HOUR_MS), have)
+    if not len(lacking):
+        return []
+    cuts = np.flatnonzero(np.diff(lacking) > _HOUR_MS) + 1
+    return [(int(span[0]), int(span[-1]) + _HOUR_MS) for span in np.split(lacking, cuts)[:most]]
+
+
 _TIMES = ("hour", "time")
 _EMPTY = {"hour": "int64", "time": "int64", "instrument": "object"}
 _HOUR = 3_600_000_000
+_HOUR_MS = 3_600_000
 
 
 def _typed(values: list[Any], name: str) -> np.ndarray:

@@ -2,7 +2,14 @@
 
 https://github.com/binance/binance-public-data describes it. USD-M klines, funding and liquidations come with a
 header line in newer files and without in older ones, spot klines without; times are milliseconds, in spot files
-microseconds from 2025-01-01 on.
+microseconds from 2025-01-01 on. Known faults, by the issues of that repository, and what is done:
+
+- Rows that stand twice (203, 259, 484): the last of a time counts, a liquidation's line once.
+- Prices of 0, open interest of 0: what failed, not what was; left out (`hourly.py`).
+- `metrics` bear the end of their five minutes in files of days before 2026-06-25, the start since (491).
+- Spot months that differ from their days and from REST on 2020-12-21 and 2021-09-29 (475): the days count.
+- Months that are missing or not over (292, 321, 362): their days stand in.
+- Hours that are missing (169, 262, 335): no row; `CRYPTOPATTERN_MARKET_SOURCE=archive+live` fills what REST still has.
 """
 
 import io
@@ -21,9 +28,16 @@ import pyarrow.csv
 
 from cryptopattern_pipelines.market import hourly
 from cryptopattern_pipelines.market.answers import as_times
-from cryptopattern_pipelines.market.archive_files import ArchiveError, Files, FolderFiles, MirrorFiles
-from cryptopattern_pipelines.market.source import Problem, hours_between
-from cryptopattern_pipelines.market.symbols import MARKETS, Instrument, binance_instruments
+from cryptopattern_pipelines.market.archive_files import ArchiveError, Files, FolderFiles, MirrorFiles, NoListingError
+from cryptopattern_pipelines.market.listings import Listing, instruments_of
+from cryptopattern_pipelines.market.source import Problem, SymbolError, hours_between
+from cryptopattern_pipelines.market.symbols import (
+    MARKETS,
+    Instrument,
+    Market,
+    binance_instrument,
+    binance_instruments,
+)
 from cryptopattern_pipelines.storage.schemas import (
     DERIVATIVES_METRICS,
     MARKET_CANDLES,
@@ -91,6 +105,15 @@ _KLINES_COLUMNS = {
 }
 
 _HOUR = 3_600_000_000
+
+_SPANS = ("monthly", "daily")
+
+# Days on which spot months are wrong and their days right.
+# https://github.com/binance/binance-public-data/issues/475
+_WRONG_IN_SPOT_MONTHS = ("2020-12-21", "2021-09-29")
+
+# Tasks are handed over in bundles: one for each file costs as much as reading it.
+_LARGEST_BUNDLE = 64
 
 # Of the largest kind, a day of five-minute metrics, these are some 50 MB.
 _FILES_AT_ONCE = 2000
@@ -188,7 +211,7 @@ class ArchiveSource:
         def rows(instrument: Instrument, texts: _Texts) -> pd.DataFrame:
             return hourly.metrics_rows(
                 _settled(self._table(texts["funding"], FUNDING)),
-                _snapshots(self._table(texts["metrics"], METRICS)),
+                self._snapshots(texts["metrics"]),
                 hours,
                 instrument,
                 VENUE,
@@ -221,6 +244,60 @@ class ArchiveSource:
             lambda instrument: {"orders": [[_daily("liquidationSnapshot", instrument, day)] for day in days]},
             rows,
         )
+
+    def listing(self, end: datetime) -> Listing:
+        """What the archive has hourly candles of, whatever days are asked for.
+
+        Each instrument since its first candle and until its last; those whose candles end within a day of their
+        market's newest trade on. A mirror that doesn't list its files is told in `problems`, and speaks of no day.
+
+        Raises:
+            ArchiveError: the archive can't be listed now, or a file is broken.
+        """
+        told = []
+        with ThreadPoolExecutor(self.threads) as pool:
+            for market in MARKETS:
+                folder = _FOLDERS[market]
+                try:
+                    found = {each for span in _SPANS for each in self.files.names(f"{folder}/{span}/klines")}
+                except NoListingError as error:
+                    self.problems.append(Problem(VENUE, market, "", str(error)))
+                    continue
+                instruments = [it for it in (_instrument(name, market) for name in sorted(found)) if it is not None]
+                for instrument, span in zip(instruments, pool.map(self._span, instruments), strict=True):
+                    if span is not None:
+                        told.append((market, instrument.name, *span))
+        newest = {market: max(until for m, _, _, until in told if m == market) for market in {m for m, *_ in told}}
+        last = max((until for _, _, _, until in told), default=pd.Timestamp(0, tz="UTC")).floor("D")
+        return Listing(
+            instruments_of(
+                (VENUE, market, name, since, None if until >= newest[market] - timedelta(days=1) else until)
+                for market, name, since, until in told
+            ),
+            start=min((since for _, _, since, _ in told), default=last).floor("D").to_pydatetime(),
+            end=last.to_pydatetime(),
+            asked=last.to_pydatetime(),
+            markets=frozenset(f"{VENUE}:{market}" for market in newest),
+        )
+
+    def _span(self, instrument: Instrument) -> tuple[pd.Timestamp, pd.Timestamp] | None:
+        """When an instrument's first candle begins and its last one ends; None without a candle."""
+        paths: list[tuple[str, str]] = []
+        for span in _SPANS:
+            folder = f"{_FOLDERS[instrument.market]}/{span}/klines/{instrument.name}/1h"
+            prefix = f"{instrument.name}-1h-"
+            names = [name for name in self.files.names(folder) if name.startswith(prefix) and name.endswith(".zip")]
+            paths += [(name.removeprefix(prefix).removesuffix(".zip"), f"{folder}/{name}") for name in names]
+        if not paths:
+            return None
+        # A month sorts before its days: the first by its beginning, the last by its last day.
+        first, last = min(paths)[1], max(paths, key=lambda path: (path[0][:7], len(path[0]) == 7, path[0]))[1]
+        texts = [text for text in map(self._text, dict.fromkeys([first, last])) if text is not None]
+        begun = hourly.microseconds(self._table(texts, KLINES)["open_time"].to_numpy())
+        if not len(begun):
+            return None
+        since, until = as_times(np.array([begun.min(), begun.max() + _HOUR]))
+        return since, until
 
     def _rows(
         self,
@@ -263,14 +340,21 @@ class ArchiveSource:
     ) -> dict[Instrument, _Texts]:
         """Each instrument's files by kind, in time's order; of a place the first file, or else all of the others."""
         places = [(each, kind, place) for each, kinds in wanted.items() for kind in kinds for place in kinds[kind]]
-        best = list(pool.map(self._text, (place[0] for _, _, place in places)))
+        best = self._texts(pool, [place[0] for _, _, place in places])
         spare = [path for (_, _, place), text in zip(places, best, strict=True) if text is None for path in place[1:]]
-        others = dict(zip(spare, pool.map(self._text, spare), strict=True))
+        others = dict(zip(spare, self._texts(pool, spare), strict=True))
         texts: dict[Instrument, _Texts] = {each: {kind: [] for kind in kinds} for each, kinds in wanted.items()}
         for (each, kind, place), text in zip(places, best, strict=True):
             stand_in = (others[path] for path in place[1:]) if text is None else (text,)
             texts[each][kind] += [found for found in stand_in if found is not None]
         return texts
+
+    def _texts(self, pool: ThreadPoolExecutor, paths: list[str]) -> list[_Text | None]:
+        size = min(_LARGEST_BUNDLE, max(1, len(paths) // (4 * self.threads)))
+        bundles = (paths[begin : begin + size] for begin in range(0, len(paths), size))
+        return [
+            text for some in pool.map(lambda bundle: [self._text(path) for path in bundle], bundles) for text in some
+        ]
 
     def _text(self, path: str) -> _Text | None:
         content = self.files.read(path)
@@ -281,6 +365,15 @@ class ArchiveSource:
                 return _Text(path, archive.read(archive.namelist()[0]))
         except (zipfile.BadZipFile, IndexError, NotImplementedError) as error:
             raise ArchiveError(f"{self.files.place(path)} is no zip of one file ({error}): fetch it again") from error
+
+    def _snapshots(self, texts: list[_Text]) -> pd.DataFrame:
+        """The snapshots of these days; a label says by its file's day whether it is its five minutes' end or start."""
+        first = hourly.BINANCE_LABELS_START_FROM.date().isoformat()
+        before = [text for text in texts if _day_of(text) < first]
+        since = [text for text in texts if _day_of(text) >= first]
+        found = [(self._table(some, METRICS), late) for some, late in ((before, False), (since, True)) if some]
+        frames = [_snapshots(table, hourly.PERIOD if late else timedelta(0)) for table, late in found]
+        return pd.concat(frames, ignore_index=True) if frames else _snapshots(self._table([], METRICS), timedelta(0))
 
     def _table(self, texts: list[_Text], columns: Fields) -> pd.DataFrame:
         """The rows of these files, parsed in one go."""
@@ -314,6 +407,13 @@ class ArchiveSource:
         return body
 
 
+def _instrument(name: str, market: Market) -> Instrument | None:
+    try:
+        return binance_instrument(name, market)
+    except SymbolError:
+        return None
+
+
 def _batches(
     coins: list[list[Instrument]], paths: Callable[[Instrument], dict[str, list[list[str]]]]
 ) -> Iterator[list[list[Instrument]]]:
@@ -335,16 +435,19 @@ def _months(days: list[str]) -> list[str]:
 
 
 def _klines(instrument: Instrument, days: list[str]) -> list[list[str]]:
-    """For each month its file, and then the files of the wanted days that stand in for it."""
+    """For each month its file, then the files of the wanted days that stand in for it; and days that are right."""
     folder, name = _FOLDERS[instrument.market], instrument.name
 
     def path(span: str, when: str) -> str:
         return f"{folder}/{span}/klines/{name}/1h/{name}-1h-{when}.zip"
 
-    return [
+    months = [
         [path("monthly", month), *(path("daily", day) for day in days if day.startswith(month))]
         for month in _months(days)
     ]
+    # Of two candles of one hour the last counts.
+    better = [[path("daily", day)] for day in _WRONG_IN_SPOT_MONTHS if day in days and instrument.market == "spot"]
+    return months + better
 
 
 def _daily(kind: str, instrument: Instrument, day: str) -> str:
@@ -387,11 +490,11 @@ def _settled(funding: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _snapshots(metrics: pd.DataFrame) -> pd.DataFrame:
+def _snapshots(metrics: pd.DataFrame, after_label: timedelta) -> pd.DataFrame:
     """Which ratio is which: `count_` counts accounts, `sum_` positions, `toptrader` the top 20 % by margin."""
     return pd.DataFrame(
         {
-            "time": hourly.snapshot_times(metrics["create_time"].astype("datetime64[us]").dt.tz_localize("UTC")),
+            "time": metrics["create_time"].astype("datetime64[us]").dt.tz_localize("UTC") + after_label,
             "open_interest_base": metrics["sum_open_interest"],
             "open_interest_usd": metrics["sum_open_interest_value"],
             "long_short_account_ratio": metrics["count_long_short_ratio"],
@@ -402,9 +505,14 @@ def _snapshots(metrics: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def _day_of(text: _Text) -> str:
+    """The day of a daily file."""
+    return text.path.removesuffix(".zip")[-10:]
+
+
 def _covered(texts: list[_Text], hours: pd.DatetimeIndex) -> pd.DatetimeIndex:
     """The hours of the days whose files are there."""
-    days = [text.path.removesuffix(".zip")[-10:] for text in texts]
+    days = [_day_of(text) for text in texts]
     return hours[hours.floor("D").isin(pd.DatetimeIndex(days, tz="UTC"))]
 
 

@@ -1,10 +1,16 @@
-"""OKX's public REST interface, spot and swap: which questions to ask, and rows out of its answers.
+"""OKX's public REST interface, spot and swap: which questions to ask, within which limits, and rows of answers.
 
 Documentation: https://www.okx.com/docs-v5/en/ (cited by the heading). Times are milliseconds UTC, everything is a
 string, lists come newest first. Errors come with status 200 too: `code` is "0" when all is well.
+
+Limits (each endpoint's "Rate limit" and "Rate limit rule"), in requests per 2 seconds. By address: candles 40,
+history candles 20, tickers 20, instruments 20, liquidation orders 40 (20 here: some clients were told so). By address
+and instrument: funding history 10, open interest history 10, ratios and taker volume 5. Over it: status 429 or code
+50011.
 """
 
 import functools
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -12,18 +18,35 @@ import numpy as np
 import pandas as pd
 
 from cryptopattern_pipelines.market import hourly
-from cryptopattern_pipelines.market.answers import AnswerError, Columns, columns_of, frame_of, joined, milliseconds
-from cryptopattern_pipelines.market.symbols import Instrument, Market
-from cryptopattern_pipelines.market.transport import Host
+from cryptopattern_pipelines.market.answers import (
+    EITHER,
+    TEXT,
+    AnswerError,
+    Columns,
+    Form,
+    VenueError,
+    columns_of,
+    frame_of,
+    holes,
+    joined,
+    milliseconds,
+)
+from cryptopattern_pipelines.market.limits import Cost, Quota
+from cryptopattern_pipelines.market.liquidations import Liquidations, hourly_rows, no_orders, untold
+from cryptopattern_pipelines.market.source import HOUR, Problem
+from cryptopattern_pipelines.market.symbols import Instrument, Market, okx_instruments
+from cryptopattern_pipelines.market.transport import Answer, Host, gathered
 
 VENUE = "okx"
 
-# Path and greatest limit; the first reaches back 1,440 candles, the second has no newest ones. Each is asked until
-# it brings nothing new; the last once more, since an empty page needn't be the last one.
+# Path and greatest limit; the first reaches back 1,440 candles, the second has no newest ones. Each is asked for what
+# the ones before did not bring, and twice, since a page may come short, empty or out of its turn.
 _HISTORY = ("/api/v5/market/history-candles", 100)
-_CANDLES = (("/api/v5/market/candles", 300), _HISTORY, _HISTORY)
+_NEWEST = ("/api/v5/market/candles", 300)
+_CANDLES = (_NEWEST, _HISTORY, _NEWEST, _HISTORY)
 _FUNDING_LIMIT = 100
 _STATISTICS_LIMIT = 100
+_LIQUIDATIONS_LIMIT = 100
 _INSTRUMENT_TYPES = {"spot": "SPOT", "perpetual": "SWAP"}
 
 _HOUR_MS = 3_600_000
@@ -46,17 +69,62 @@ _STATISTICS = {
 }
 
 
+_FUNDING = "/api/v5/public/funding-rate-history"
+_LIQUIDATIONS = "/api/v5/public/liquidation-orders"
+_INSTRUMENTS = "/api/v5/public/instruments"
+_TICKERS = "/api/v5/market/tickers"
+
+_BY_ADDRESS = {
+    _NEWEST[0]: Quota(40, 2),
+    _HISTORY[0]: Quota(20, 2),
+    _TICKERS: Quota(20, 2),
+    _INSTRUMENTS: Quota(20, 2),
+    _LIQUIDATIONS: Quota(20, 2),
+}
+_BY_INSTRUMENT = {
+    _FUNDING: Quota(10, 2),
+    "/api/v5/rubik/stat/contracts/open-interest-history": Quota(10, 2),
+}
+_RUBIK = Quota(5, 2)
+
+# [ts, open, high, low, close, vol, volCcy, volCcyQuote, confirm], all text.
+_CANDLES_FORM = Form(dict.fromkeys(range(9), TEXT))
+_STATISTICS_FORMS = {
+    path: Form(dict.fromkeys([0, *columns], TEXT), others=(1, 2, 3), may_lack=True)
+    for path, columns in _STATISTICS.items()
+}
+_FUNDING_FORM = Form(
+    {"fundingTime": TEXT, "realizedRate": TEXT},
+    others=("instId", "instType", "fundingRate", "formulaType", "method"),
+    may_lack=True,
+)
+_TICKERS_FORM = Form(
+    dict.fromkeys(["instId", "last", "high24h", "low24h", "vol24h", "volCcy24h", "ts"], TEXT),
+    others=("instType", "lastSz", "askPx", "askSz", "bidPx", "bidSz", "open24h", "sodUtc0", "sodUtc8"),
+    may_lack=True,
+)
+_ORDERS_FORM = Form({"side": TEXT, "bkPx": TEXT, "sz": TEXT, "ts": EITHER}, others=("posSide", "bkLoss", "ccy", "time"))
+
+
+def costs(path: str, params: Mapping[str, str | int]) -> list[Cost]:
+    """What a request takes of OKX's limits."""
+    if path in _BY_ADDRESS:
+        return [Cost(path, _BY_ADDRESS[path])]
+    return [Cost((path, params.get("instId")), _BY_INSTRUMENT.get(path, _RUBIK))]
+
+
 def busy(content: Any) -> bool:
     """Whether an answer asks to try again."""
     return isinstance(content, dict) and str(content.get("code")) in _TRY_AGAIN
 
 
-async def candles(host: Host, instrument: Instrument, start: datetime, end: datetime) -> Columns:
-    """Closed hourly candles that begin in [start, end), for `hourly.candle_rows`; none for an unknown instrument.
+async def candles(host: Host, instrument: Instrument, start: datetime, end: datetime) -> Columns | None:
+    """Closed hourly candles that begin in [start, end), for `hourly.candle_rows`; None for an unknown instrument.
 
     "Get candlesticks" and "Get candlesticks history": [ts, open, high, low, close, vol, volCcy, volCcyQuote,
-    confirm]; `after` asks for those earlier than it; `confirm` is "1" once a candle is complete. The second has no
-    newest candles, so what the first no longer has is asked of it.
+    confirm]; `after` asks for those earlier than it; `confirm` is "1" once a candle is complete, which counts once
+    the venue's clock and this machine's have passed its end as well. The second has no newest candles, so what the
+    first no longer has is asked of it.
 
     Raises:
         VenueError: the venue didn't answer, or not as documented.
@@ -71,30 +139,37 @@ async def candles(host: Host, instrument: Instrument, start: datetime, end: date
         7: "volume_usd",
         8: "confirm",
     }
-    pages = []
-    begin, after = milliseconds(start), milliseconds(end)
-    rows: list[Any] | None = []
+    pages: list[Columns] = []
+    begin, end_ms = milliseconds(start), milliseconds(end)
+    forming: list[int] = []
     for path, limit in _CANDLES:
-        while after > begin:
-            wanted = min(limit, (after - begin) // _HOUR_MS)
-            rows = await _rows(host, path, instId=instrument.name, bar="1H", after=after, limit=wanted)
-            page = columns_of(rows or [], columns, host.name)
-            hour = page["hour"] // 1000
-            new = hour < after
-            if not new.any():
-                break
-            after = int(hour[new].min())
-            kept = new & (hour >= begin) & (page["confirm"] == 1)
-            pages.append({name: values[kept] for name, values in page.items()})
-        if rows is None:
-            break
+        have = np.unique(np.append(joined(pages, columns.values())["hour"] // 1000, forming))
+        for earliest, latest in holes(have, begin, end_ms):
+            after = latest
+            while after > earliest:
+                wanted = min(limit, (after - earliest) // _HOUR_MS)
+                answer, rows = await _rows(
+                    host, path, _CANDLES_FORM, instId=instrument.name, bar="1H", after=after, limit=wanted
+                )
+                if rows is None:
+                    return None
+                page = columns_of(rows, columns, host.name)
+                hour = page["hour"] // 1000
+                inside = (hour >= earliest) & (hour < latest)
+                over = (page["confirm"] == 1) & (hour + _HOUR_MS <= milliseconds(host.closed_until(answer)))
+                forming += hour[inside & ~over].tolist()
+                pages.append({name: values[inside & over] for name, values in page.items()})
+                new = hour < after
+                if not new.any():
+                    break
+                after = int(hour[new].min())
     found = joined(pages, columns.values())
     del found["confirm"]
     return found
 
 
-async def funding(host: Host, instrument: Instrument, start: datetime, end: datetime) -> pd.DataFrame:
-    """Settled funding rates of [start, end): `time`, `rate` (fraction).
+async def funding(host: Host, instrument: Instrument, start: datetime, end: datetime) -> pd.DataFrame | None:
+    """Settled funding rates of [start, end): `time`, `rate` (fraction); None for an unknown instrument.
 
     "Get funding rate history": of the last three months; `fundingRate` is what was predicted, `realizedRate` what
     was paid.
@@ -104,38 +179,45 @@ async def funding(host: Host, instrument: Instrument, start: datetime, end: date
     """
     columns = {"fundingTime": "time", "realizedRate": "rate"}
     pages = [frame_of([], columns, host.name)]
-    after = end
+    after, again = end, True
     while after > start:
-        rows = await _rows(
-            host,
-            "/api/v5/public/funding-rate-history",
-            instId=instrument.name,
-            after=milliseconds(after),
-            limit=_FUNDING_LIMIT,
+        _, rows = await _rows(
+            host, _FUNDING, _FUNDING_FORM, instId=instrument.name, after=milliseconds(after), limit=_FUNDING_LIMIT
         )
-        page = frame_of(rows or [], columns, host.name, may_lack=True)
+        if rows is None:
+            return None
+        page = frame_of(rows, columns, host.name, may_lack=True)
         page = page[page["time"] < pd.Timestamp(after)]
+        # An empty page needn't be the last one: it is asked for once more.
         if page.empty:
-            break
+            if not again:
+                break
+            again = False
+            continue
         pages.append(page)
-        after = page["time"].min().to_pydatetime()
+        after, again = page["time"].min().to_pydatetime(), True
     found = pd.concat(pages, ignore_index=True)
     return found[(found["time"] >= pd.Timestamp(start)) & found["rate"].notna()]
 
 
-async def snapshots(host: Host, instrument: Instrument, start: datetime, end: datetime) -> pd.DataFrame:
+async def snapshots(host: Host, instrument: Instrument, start: datetime, end: datetime) -> pd.DataFrame | None:
     """Open interest and ratios by five minutes, taken in [start, end): the columns that `hourly.metrics_rows` needs.
 
     "Get contract open interest history": [ts, oi (contracts), oiCcy (coins), oiUsd]; "Get contract long/short
     ratio" and those of top traders: [ts, ratio]; "Get contract taker volume": [ts, sellVol, buyVol]. Each has its
     latest 1,440 rows, five days of five minutes. Whether `ts` begins or ends the period isn't documented; it is
-    taken to begin it, the figure being of its end, which errs towards late.
+    taken to begin it, the figure being of its end, which errs towards late. None for an unknown instrument.
 
     Raises:
         VenueError: the venue didn't answer, or not as documented.
     """
     begin, stop = start - hourly.PERIOD, end - hourly.PERIOD
-    parts = [await _statistic(host, instrument, path, begin, stop) for path in _STATISTICS]
+    parts = []
+    for path in _STATISTICS:
+        part = await _statistic(host, instrument, path, begin, stop)
+        if part is None:
+            return None
+        parts.append(part)
     merged = functools.reduce(lambda left, right: left.merge(right, on="time", how="outer"), parts)
     ratio = (merged["bought"] / merged["sold"]).replace([np.inf, -np.inf], np.nan)
     return merged.drop(columns=["bought", "sold"]).assign(taker_volume_ratio=ratio, time=merged["time"] + hourly.PERIOD)
@@ -159,7 +241,7 @@ async def tickers(host: Host, market: Market) -> pd.DataFrame:
         "volCcy24h": "vol_ccy",
         "ts": "time",
     }
-    rows = await _rows(host, "/api/v5/market/tickers", instType=_INSTRUMENT_TYPES[market])
+    _, rows = await _rows(host, _TICKERS, _TICKERS_FORM, instType=_INSTRUMENT_TYPES[market])
     told = frame_of(rows or [], columns, host.name, may_lack=True).dropna()
     base, usd = (
         (told["vol"], told["vol_ccy"]) if market == "spot" else (told["vol_ccy"], told["vol_ccy"] * told["last_price"])
@@ -167,36 +249,173 @@ async def tickers(host: Host, market: Market) -> pd.DataFrame:
     return told.drop(columns=["vol", "vol_ccy"]).assign(volume_24h_base=base, volume_24h_usd=usd)
 
 
-async def _statistic(host: Host, instrument: Instrument, path: str, start: datetime, end: datetime) -> pd.DataFrame:
+async def listed_since(host: Host, market: Market) -> dict[str, pd.Timestamp]:
+    """The instruments that trade now, and since when.
+
+    "Get instruments": `state` is live, `listTime` milliseconds.
+
+    Raises:
+        VenueError: the venue didn't answer, or not as documented.
+    """
+    return {
+        each["instId"]: pd.Timestamp(int(each["listTime"] or 0), unit="ms", tz="UTC")
+        for each in await _instruments(host, market)
+        if each["state"] == "live"
+    }
+
+
+async def liquidations(host: Host, coins: set[str], hours: pd.DatetimeIndex) -> Liquidations:
+    """What was closed by force in these coins' USDT swaps, by hours: sampled.
+
+    "Get liquidation orders" (in the documentation until 2023, and still answering): by family, newest first, at most
+    100, `after` asks for those earlier than it; `sz` counts contracts of `ctVal` x `ctMult` coins, `bkPx` is the
+    bankruptcy price; `side` sell closes a long, buy a short. OKX says of its feed that it shows at most one order a
+    second and contract, and not all there were. It reaches back a day by that documentation, some hours in practice:
+    an hour counts as told when the feed shows an order from before it.
+
+    Raises:
+        VenueError: the instruments could not be had.
+    """
+    sizes = {
+        each["instId"]: float(each["ctVal"]) * float(each["ctMult"] or 1)
+        for each in await _instruments(host, "perpetual")
+        if each["ctType"] == "linear" and each["settleCcy"] == "USDT" and each["ctVal"]
+    }
+    choices = okx_instruments(sorted(coins), "perpetual")
+    swaps = [(each.coin, each.name) for choice in choices for each in choice if each.name in sizes]
+    if not len(hours):
+        return Liquidations(hourly_rows(no_orders(), _pairs({}, hours), VENUE, "sampled"), [])
+    answers = await gathered([_orders(host, coin, name, sizes[name], hours) for coin, name in swaps])
+    orders, problems, lacking = [no_orders()], [], []
+    # Of a coin with two swaps an hour is told where both tell it.
+    told = dict.fromkeys((coin for coin, _ in swaps), hours)
+    for (coin, name), answer in zip(swaps, answers, strict=True):
+        if isinstance(answer, VenueError):
+            problems.append(Problem(VENUE, "perpetual", name, str(answer), answer.passing))
+            told[coin] = hours[:0]
+            continue
+        orders.append(answer)
+        reached = hours[hours > answer["time"].min()] if len(answer) else hours[:0]
+        told[coin] = told[coin].intersection(reached)
+        if len(reached) < len(hours):
+            lacking.append((name, len(hours) - len(reached)))
+    if lacking:
+        count = sum(number for _, number in lacking)
+        # Of one coin that may be so; when not one has an order, the feed is out of order.
+        silent = all(isinstance(answer, VenueError) or answer.empty for answer in answers)
+        reason = "its feed shows no order from before them"
+        problems.append(untold(VENUE, [name for name, _ in lacking], count, reason, passing=silent))
+    rows = hourly_rows(pd.concat(orders), _pairs(told, hours), VENUE, "sampled")
+    return Liquidations(rows, problems)
+
+
+def _pairs(told: dict[str, pd.DatetimeIndex], hours: pd.DatetimeIndex) -> pd.DataFrame:
+    return pd.concat(
+        [pd.DataFrame({"symbol": coin, "hour": reached}) for coin, reached in {"": hours[:0], **told}.items()]
+    )
+
+
+async def _orders(host: Host, coin: str, name: str, size: float, hours: pd.DatetimeIndex) -> pd.DataFrame:
+    """The orders of one swap, from the last hour's end back to the first one before the hours, or the feed's end."""
+    columns = {"ts": "time", "side": "instrument", "bkPx": "price", "sz": "contracts"}
+    pages = [frame_of([], columns, host.name)]
+    after, again = (hours[-1] + HOUR).to_pydatetime(), True
+    while after > hours[0]:
+        _, groups = await _rows(
+            host,
+            _LIQUIDATIONS,
+            None,
+            instType="SWAP",
+            instFamily=name.removesuffix("-SWAP"),
+            state="filled",
+            after=milliseconds(after),
+            limit=_LIQUIDATIONS_LIMIT,
+        )
+        if not all(isinstance(group, dict) and isinstance(group.get("details"), list) for group in groups or []):
+            raise AnswerError(f"{host.name} answered liquidations without field 'details': report it")
+        orders = [each for group in groups or [] if group.get("instId", name) == name for each in group["details"]]
+        # A feed that shows nothing is asked once more.
+        if not orders and again:
+            again = False
+            continue
+        host.new_fields |= {(_LIQUIDATIONS, str(field)) for field in _ORDERS_FORM.check(orders, host.name)}
+        page = frame_of(orders, columns, host.name)
+        page = page[page["time"] < pd.Timestamp(after)]
+        if len(orders) < _LIQUIDATIONS_LIMIT or page.empty:
+            pages.append(page)
+            break
+        # A full page may end between orders of one moment: that moment is asked for again, whole.
+        oldest = page["time"].min()
+        page = page[page["time"] > oldest]
+        pages.append(page)
+        if page.empty:
+            break
+        after = (oldest + pd.Timedelta("1ms")).to_pydatetime()
+    # It shows one order a second at most: two that are alike are one, told twice.
+    found = pd.concat(pages, ignore_index=True).drop_duplicates(ignore_index=True)
+    strange = set(found["instrument"]) - {"sell", "buy"}
+    if strange:
+        raise AnswerError(f"{host.name} answered field 'side' as {', '.join(sorted(strange))}: report it")
+    usd = found["contracts"] * size * found["price"]
+    sold = found["instrument"] == "sell"
+    return pd.DataFrame({"time": found["time"], "symbol": coin, "long": sold, "usd": usd})
+
+
+async def _instruments(host: Host, market: Market) -> list[dict[str, str]]:
+    fields = ["instId", "state", "listTime", "ctType", "settleCcy", "ctVal", "ctMult"]
+    _, rows = await _rows(host, _INSTRUMENTS, None, instType=_INSTRUMENT_TYPES[market])
+    if not rows:
+        raise AnswerError(f"{host.name} lists no instrument: report it")
+    Form(dict.fromkeys(fields, TEXT)).check(rows, host.name)
+    return rows
+
+
+async def _statistic(
+    host: Host, instrument: Instrument, path: str, start: datetime, end: datetime
+) -> pd.DataFrame | None:
     """One statistic by five minutes, its `ts` in [start, end); `end` asks for those earlier than it."""
     columns = {0: "time", **_STATISTICS[path]}
     pages = [frame_of([], columns, host.name)]
-    before = end
+    before, again = end, True
     while before > start:
-        rows = await _rows(
+        _, rows = await _rows(
             host,
             path,
+            _STATISTICS_FORMS[path],
             instId=instrument.name,
             period="5m",
             end=milliseconds(before),
             limit=min(_STATISTICS_LIMIT, int((before - start) / hourly.PERIOD) + 1),
         )
-        page = frame_of(rows or [], columns, host.name, may_lack=True)
+        if rows is None:
+            return None
+        page = frame_of(rows, columns, host.name, may_lack=True)
         page = page[page["time"] < pd.Timestamp(before)]
+        # An empty page needn't be the last one: it is asked for once more.
         if page.empty:
-            break
+            if not again:
+                break
+            again = False
+            continue
         pages.append(page)
-        before = page["time"].min().to_pydatetime()
+        before, again = page["time"].min().to_pydatetime(), True
     found = pd.concat(pages, ignore_index=True).drop_duplicates("time", keep="last")
     return found[found["time"] >= pd.Timestamp(start)]
 
 
-async def _rows(host: Host, path: str, **params: str | int) -> list[Any] | None:
-    """The rows of an answer; None for an unknown instrument."""
-    content = (await host.get(path, **params)).content
+async def _rows(host: Host, path: str, form: Form | None, **params: str | int) -> tuple[Answer, list[Any] | None]:
+    """The answer and its rows, of the documented form; no rows for an unknown instrument."""
+    answer = await host.get(path, **params)
+    content = answer.content
     if isinstance(content, dict):
         if str(content.get("code")) == "0" and isinstance(content.get("data"), list):
-            return content["data"]
+            rows = content["data"]
+            if form:
+                host.new_fields |= {(path, str(field)) for field in form.check(rows, host.name)}
+            asked = params.get("instId")
+            if asked and any(isinstance(row, dict) and row.get("instId", asked) != asked for row in rows):
+                raise AnswerError(f"{host.name} answered {path} for another instrument than {asked}: report it")
+            return answer, rows
         if str(content.get("code")) == _UNKNOWN_INSTRUMENT:
-            return None
+            return answer, None
     raise AnswerError(f"{host.name} answered {str(content)[:200]} to {path}: see its error codes, or report it")

@@ -7,7 +7,7 @@ an archive is read (`live.py`, `archive.py`).
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Literal, Protocol
 
 import pandas as pd
 
@@ -28,12 +28,24 @@ class SymbolError(MarketError, ValueError):
 
 @dataclass(frozen=True)
 class Problem:
-    """Rows that a source could not bring, while it brought the others."""
+    """Rows that a source could not bring, while it brought the others.
+
+    Args:
+        venue: whose rows.
+        market: spot or perpetual; empty for both.
+        instrument: the venue's names, comma between; empty for all.
+        reason: why, and what to do.
+        passing: whether the same question some hours later may bring them.
+        kind: `missing` for rows that are missing; `new field` for a field that the documentation doesn't have, beside
+            which the rows are whole.
+    """
 
     venue: str
     market: str
     instrument: str
     reason: str
+    passing: bool = True
+    kind: Literal["missing", "new field"] = "missing"
 
     def __str__(self) -> str:
         return " ".join(part for part in (self.venue, self.market, self.instrument) if part) + f": {self.reason}"
@@ -73,6 +85,32 @@ class MarketSource(Protocol):
             MarketError: nothing could be read, or what was read is broken.
         """
         ...
+
+
+def with_earlier(
+    rows: pd.DataFrame,
+    earlier: pd.DataFrame,
+    problems: Iterable[Problem],
+    key: Iterable[str],
+    symbols: Iterable[str] | None,
+) -> pd.DataFrame:
+    """Rows that were asked for again, with those of before that a venue with a problem did not bring this time.
+
+    Args:
+        rows: what the source brought now.
+        earlier: what it had brought of the same hours before, in the same columns.
+        problems: the source's.
+        key: the table's.
+        symbols: the coins that are asked for, None for whichever were: rows of others are given up.
+    """
+    troubled = {problem.venue for problem in problems if problem.kind == "missing"}
+    kept = earlier[earlier["venue"].isin(troubled)]
+    if symbols is not None:
+        kept = kept[kept["symbol"].isin(set(symbols))]
+    if kept.empty:
+        return rows
+    both = pd.concat([rows, kept], ignore_index=True) if len(rows) else kept
+    return both.drop_duplicates(list(key), keep="first").sort_values(list(key), ignore_index=True)
 
 
 def hours_between(start: datetime, end: datetime) -> pd.DatetimeIndex:

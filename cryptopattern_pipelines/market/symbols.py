@@ -22,7 +22,7 @@ _OKX_SUFFIXES = {"spot": "-USDT", "perpetual": "-USDT-SWAP"}
 # Longest first, so that FDUSD isn't read as FD quoted in USD.
 _QUOTES = ("FDUSD", "USDT", "USDC", "BUSD", "TUSD", "USD")
 # Coins whose own name ends like a quote.
-_DOLLAR_COINS = {*_QUOTES, "PYUSD", "SUSD", "GUSD", "LUSD", "RLUSD"}
+_DOLLAR_COINS = {*_QUOTES, "PYUSD", "SUSD", "GUSD", "LUSD", "RLUSD", "USDE", "USDP", "DAI", "USD1", "BFUSD"}
 # Coins that end in the first letter of BUSD or TUSD: BNBUSD is BNB in dollars, not BN in BUSD.
 _DOLLARS_AFTER = {
     *("ARB", "BNB", "RLB", "SHIB"),
@@ -104,6 +104,11 @@ def renamed(symbol: Symbol) -> Symbol:
         rename = _RENAMED[symbol.coin]
         symbol = Symbol(rename.new, symbol.multiplier * rename.ratio)
     return symbol
+
+
+def is_dollar(coin: str) -> bool:
+    """Whether a coin is worth a dollar by its design."""
+    return coin in _DOLLAR_COINS
 
 
 def as_listed(name: str) -> Symbol:

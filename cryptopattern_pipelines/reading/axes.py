@@ -1,91 +1,17 @@
-"""Axes: printed numbers -> values, tick labels -> a line from pixels to values that misread labels can't bend.
+"""Axes: places of tick labels -> a line from pixels to values that misread labels can't bend.
 
-What belongs here: how a number is written, where tick labels stand, and fitting. What does not: what is drawn inside
-the plot (`heatmap.py`, `liquidation_map.py`).
+What belongs here: fitting. What does not: where labels stand and what they say (`tick_labels.py`).
 """
 
 import math
-import re
-from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
-import cv2
 import numpy as np
 
-from cryptopattern_pipelines.reading.ocr import Engine
+from cryptopattern_pipelines.reading.printed_numbers import Number
 
-_SEPARATE = 9  # height of digits in pixels from which they stand apart
-_SMALL_PRINT = 9  # height of digits in pixels under which one reading isn't to be trusted
-
-NUMBER_CHARACTERS = "0123456789.,KMBT$"
-
-_POWERS = {"": 0, "K": 3, "M": 6, "B": 9, "T": 12}
-_NUMBER = re.compile(r"(\d[\d.,]*\d|\d|[.,]\d+)([KMBT]?)", re.IGNORECASE)
 _ROUND = (1.0, 2.0, 2.5, 3.0, 4.0, 5.0, 10.0)  # what steps between ticks begin with
-# Groups of thousands, no needless zero in front: a number that begins with one has lost its point in reading.
-_WRITTEN = r"[1-9]\d{{0,2}}(?:{t}\d{{3}})+(?:{d}\d+)?|(?:0|[1-9]\d*)(?:{d}\d+)?|{d}\d+"
-
-
-@dataclass(frozen=True)
-class Number:
-    """A number as printed: its value, and half a unit of its last digit (what rounding may have hidden)."""
-
-    value: float
-    half_unit: float
-
-
-@dataclass(frozen=True)
-class Box:
-    """A rectangle of pixels; `right` and `bottom` are the first column and row outside."""
-
-    left: int
-    top: int
-    right: int
-    bottom: int
-
-    @property
-    def width(self) -> int:
-        """Columns."""
-        return self.right - self.left
-
-    @property
-    def height(self) -> int:
-        """Rows."""
-        return self.bottom - self.top
-
-    @property
-    def x(self) -> float:
-        """Middle column."""
-        return (self.left + self.right - 1) / 2
-
-    @property
-    def y(self) -> float:
-        """Middle row."""
-        return (self.top + self.bottom - 1) / 2
-
-    def moved(self, x: int, y: int) -> "Box":
-        """The same box on a picture of which this one's is a crop that begins at (x, y)."""
-        return Box(self.left + x, self.top + y, self.right + x, self.bottom + y)
-
-    def of(self, picture: np.ndarray, margin: int = 0) -> np.ndarray:
-        """The pixels inside, with a margin as far as the picture goes."""
-        return picture[
-            max(0, self.top - margin) : self.bottom + margin, max(0, self.left - margin) : self.right + margin
-        ]
-
-
-@dataclass(frozen=True)
-class TickLabel:
-    """One label beside an axis: where its ink stands, whether it is a filled tag, what number each reading gave.
-
-    `ambiguous` says whether the numbers are others where the decimal sign is the comma, or the point.
-    """
-
-    box: Box
-    filled: bool
-    numbers: tuple[Number, ...]
-    ambiguous: bool = False
 
 
 @dataclass(frozen=True)
@@ -105,50 +31,9 @@ class Axis:
         """What stands at that pixel."""
         return self.slope * pixel + self.intercept
 
-
-def writes_decimal_comma(texts: Iterable[str]) -> bool:
-    """Whether the page writes 1.234,5: told by numbers that have one reading alone, US style where none has.
-
-    One plain number like `16,1` is not enough: it may be a day and the beginning of a time.
-    """
-    comma = dot = 0
-    for text in texts:
-        for match in re.finditer(r"(?<![\d:])\d[\d.,]*\d(?![\d.,:])", text):
-            number = match[0]
-            last = max(number.rfind(","), number.rfind("."))
-            if last < 0:
-                continue
-            digits, both = len(number) - last - 1, "," in number and "." in number
-            # 0,251 and 12,5 can't be thousands; 1.234,5 says it by its two signs.
-            small = re.fullmatch(r"0[.,]\d+", number) is not None
-            if both or digits != 3 or small:
-                marked = text[: match.start()].endswith("$") or text[match.end() :].startswith(
-                    ("K", "M", "B", "T", "%")
-                )
-                weight = 2 if both or small or marked else 1
-                comma += weight * (number[last] == ",")
-                dot += weight * (number[last] == ".")
-    return comma > dot + 1
-
-
-def parse_number(text: str, *, decimal_comma: bool = False) -> Number | None:
-    """The number in a text that holds just one, K, M, B and T multiplied out, None where there is none or doubt.
-
-    A number with a leading zero but no separator has lost its point in reading, so it is refused.
-    """
-    found = [match for match in _NUMBER.finditer(text.replace(" ", "")) if match[0]]
-    if len(found) != 1:
-        return None
-    digits, suffix = found[0][1], found[0][2].upper()
-    usual = (",", ".") if decimal_comma else (".", ",")
-    for decimal, thousands in (usual, usual[::-1]):  # 12,5 and 1.234.567 have one reading on any page
-        if re.fullmatch(_WRITTEN.format(d=re.escape(decimal), t=re.escape(thousands)), digits):
-            break
-    else:
-        return None
-    whole, _, fraction = digits.replace(thousands, "").partition(decimal)
-    power = _POWERS[suffix]
-    return Number(float(f"{whole or '0'}.{fraction}e{power}"), float(f"5e{power - len(fraction) - 1}"))
+    def divided(self, by: float) -> "Axis":
+        """The same axis with all values divided."""
+        return replace(self, slope=self.slope / by, intercept=self.intercept / by, error=self.error / by)
 
 
 def fit_axis(
@@ -275,262 +160,6 @@ def _log_cosh(x: np.ndarray) -> np.ndarray:
     return np.logaddexp(x, -x)
 
 
-def tick_labels(
-    picture: np.ndarray, strip: Box, engine: Engine, *, edge: str = "left", decimal_comma: bool = False
-) -> list[TickLabel]:
-    """The labels of a vertical axis that stand in a strip beside the plot, top to bottom, each read by itself.
-
-    `edge` is the strip's side at the plot: labels are those whose near end lies where most near ends lie, which
-    leaves out what else the strip may show. A filled tag (the current price) is marked as such.
-    """
-    boxes = _label_boxes(picture, strip, edge)
-    texts: list[list[str]] = [[] for _ in boxes]
-    ways = [[_label_crop(picture, box, filled) for box, filled in boxes]]
-    height = float(np.median([box.height for box, _ in boxes])) if boxes else 0.0
-    if height < _SMALL_PRINT:
-        ways += [[enlarged(_label_crop(picture, box, filled), noise) for box, filled in boxes] for noise in (0.1, 0.3)]
-    for crops in ways:
-        for several, line in zip(texts, engine.lines(crops, whitelist=NUMBER_CHARACTERS), strict=True):
-            several.append(line.text)
-    for several, (box, filled) in zip(texts, boxes, strict=True):
-        if filled:
-            inner = [box.of(picture, -margin) for margin in (2, 3)] + [enlarged(_label_crop(picture, box, True), 0.2)]
-            several += [line.text for line in engine.lines(inner, whitelist=NUMBER_CHARACTERS)]
-        else:
-            glyphs = _glyphs(box.of(picture, 2))
-            several[:] = [text for text in several if _most_parts(text) >= glyphs]
-    numbers = _with_lost_points([numbers_of(several, decimal_comma=decimal_comma) for several in texts])
-    unclear = [numbers_of(several) != numbers_of(several, decimal_comma=True) for several in texts]
-    return [
-        TickLabel(box, filled, tuple(several), ambiguous)
-        for (box, filled), several, ambiguous in zip(boxes, numbers, unclear, strict=True)
-    ]
-
-
-def _most_parts(text: str) -> int:
-    """How many glyphs of full height a text may look like: the two stems of an M stand apart in small print."""
-    return sum(c.isalnum() or c == "$" for c in text) + text.count("M")
-
-
-def _glyphs(crop: np.ndarray) -> int:
-    """How many glyphs of full height stand apart in a crop of one line, 0 where it is too small to tell.
-
-    A reading with fewer characters has lost one: a digit, or a unit like the micro sign.
-    """
-    if crop.shape[0] < _SEPARATE + 4:
-        return 0
-    off = off_ground(crop)
-    _, _, stats, _ = cv2.connectedComponentsWithStats((off > 0.5 * np.percentile(off, 99)).astype(np.uint8))
-    return int((stats[1:, 3] >= 0.6 * (crop.shape[0] - 4)).sum())
-
-
-def numbers_of(texts: Iterable[str], *, decimal_comma: bool = False) -> list[Number]:
-    """The numbers that several readings of one text hold, those that are none left out."""
-    numbers = (parse_number(text, decimal_comma=decimal_comma) for text in texts)
-    return [number for number in numbers if number is not None]
-
-
-def _with_lost_points(readings: list[list[Number]]) -> list[list[Number]]:
-    """The readings and, for those without a point, what they say if they have lost the one that most labels have."""
-    decimals = Counter(number.half_unit for several in readings for number in several[:1] if number.half_unit < 0.5)
-    unit, count = decimals.most_common(1)[0] if decimals else (0.5, 0)
-    if count < max(3, 0.3 * len(readings)):
-        return readings
-    return [
-        [
-            *several,
-            *(Number(n.value * 2 * unit, unit) for n in several if n.half_unit == 0.5 and n.value * 2 * unit > 0),
-        ]
-        for several in readings
-    ]
-
-
-def enlarged(crop: np.ndarray, noise: float) -> np.ndarray:
-    """A crop of one line, black on white, six times the size, what is fainter than `noise` of its ink cut away."""
-    off = off_ground(crop)
-    ink = np.clip((off / max(1.0, float(np.percentile(off, 99))) - noise) / (1 - noise), 0, 1)
-    large = cv2.resize(ink, None, fx=6, fy=6, interpolation=cv2.INTER_LINEAR)
-    return cv2.copyMakeBorder(255 - (large * 255).astype(np.uint8), 6, 6, 12, 12, cv2.BORDER_CONSTANT, value=255)
-
-
-def _label_boxes(picture: np.ndarray, strip: Box, edge: str) -> list[tuple[Box, bool]]:
-    """Boxes of the ink of the labels in a strip, and whether each is a filled tag."""
-    pixels = strip.of(picture)
-    if min(pixels.shape[:2]) < 5:
-        return []
-    off = off_ground(pixels)
-    strong = (off > _ink_threshold(off)).astype(np.uint8)
-    tall = np.ones((max(24, round(0.12 * pixels.shape[0])), 1), np.uint8)
-    lines = cv2.morphologyEx(strong, cv2.MORPH_OPEN, tall)  # an axis line joins the tag and the labels at its ticks
-    ink = _without_ticks(_without_lines(cv2.subtract(strong, lines), 0.1 * pixels.shape[0], edge))
-    joined = cv2.morphologyEx(ink, cv2.MORPH_CLOSE, np.ones((1, max(3, _glyph_height(ink))), np.uint8))
-    count, _, stats, _ = cv2.connectedComponentsWithStats(joined)
-    found = []
-    for left, top, width, height, _ in stats[1:count].tolist():
-        if 4 <= height <= 0.12 * pixels.shape[0] and 1.2 * height <= width <= 14 * height:
-            box = Box(left, top, left + width, top + height)
-            core = _filled_core(off, box)
-            found.append((_tight(off, box), False) if core is None else (core, True))
-    column = _common_end([box for box, filled in found if not filled], edge)
-    kept = []
-    for box, filled in found:
-        end = box.left if edge == "left" else -box.right
-        if (
-            column is None
-            or filled
-            or (abs(end - column[0]) <= 0.5 * column[1] + 1 and 0.6 <= box.height / column[1] <= 1.6)
-        ):
-            kept.append((box.moved(strip.left, strip.top), filled))
-    return sorted(kept, key=lambda label: label[0].top)
-
-
-def channel_max(pixels: np.ndarray) -> np.ndarray:
-    """The greatest of each pixel's three channels (numpy's own `max` over an axis of three is ten times slower)."""
-    first, second, third = cv2.split(pixels)
-    return cv2.max(cv2.max(first, second), third)
-
-
-def off_ground(pixels: np.ndarray) -> np.ndarray:
-    """How far each pixel is from the ground colour (the most frequent one), the greatest of the channels' distances."""
-    flat = pixels.reshape(-1, 3)
-    coarse = (flat >> 3).astype(np.int32)
-    key = (coarse[:, 0] << 10) | (coarse[:, 1] << 5) | coarse[:, 2]
-    ground = flat[key == int(np.bincount(key, minlength=1 << 15).argmax())].astype(np.float32).mean(axis=0)
-    return channel_max(np.abs(pixels.astype(np.float32) - ground))
-
-
-def _ink_threshold(off: np.ndarray) -> float:
-    """Over the ground's noise (JPEG), under faint text."""
-    return float(np.clip(4 * np.percentile(off, 60) + 8, 12, 28))
-
-
-def _without_lines(ink: np.ndarray, tallest: float, edge: str = "") -> np.ndarray:
-    """Ink (uint8) without frames, axis lines and what sticks out of the plot into the strip at that edge."""
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(ink.astype(np.uint8), connectivity=8)
-    left, width, height, area = stats[:, 0], stats[:, 2], stats[:, 3], stats[:, 4]
-    touches = (left == 0) & (edge == "left") | (left + width == ink.shape[1]) & (edge == "right")
-    tag = (area > 0.6 * width * height) & (height >= 7) & (width >= 1.3 * height)
-    keep = (height <= tallest) & (tag | (width <= 0.9 * ink.shape[1]) & ~touches)
-    keep[0] = False
-    return keep[labels].astype(np.uint8)
-
-
-def _without_ticks(ink: np.ndarray) -> np.ndarray:
-    """Ink without the marks that point from an axis to its labels: flat, while points are as wide as they are high."""
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(ink, connectivity=8)
-    width, height = stats[:, 2], stats[:, 3]
-    keep = (height > 0.3 * _glyph_height(ink)) | (width < 2 * height)
-    keep[0] = False
-    return keep[labels].astype(np.uint8)
-
-
-def _glyph_height(ink: np.ndarray) -> int:
-    """Median height of the glyphs in a mask of text."""
-    count, _, stats, _ = cv2.connectedComponentsWithStats(ink, connectivity=8)
-    heights = stats[1:count, 3]
-    heights = heights[heights >= 4]
-    return int(np.median(heights)) if heights.size else 0
-
-
-def _filled_core(off: np.ndarray, box: Box) -> Box | None:
-    """The rectangle of a filled tag: rows and columns of the box that are mostly ink, its rim all but closed."""
-    part = off[box.top : box.bottom, box.left : box.right]
-    ink = off > 0.45 * np.percentile(part, 98)
-    part = _without_holes(ink[box.top : box.bottom, box.left : box.right])
-    rows = np.flatnonzero(part.mean(axis=1) > 0.6)
-    if rows.size < 7:
-        return None
-    columns = np.flatnonzero(part[rows[0] : rows[-1] + 1].mean(axis=0) > 0.6)
-    if columns.size < 14:
-        return None
-    top, bottom, left, right = int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
-    part = part[top:bottom, left:right]
-    rim = np.concatenate([part[0, 2:-2], part[-1, 2:-2], part[2:-2, 0], part[2:-2, -1]])
-    if float(rim.mean()) <= 0.85:
-        return None
-    return Box(box.left + left, box.top + top, box.left + right, box.top + bottom)
-
-
-def _without_holes(ink: np.ndarray) -> np.ndarray:
-    """Ink whose holes are filled: the letters on a tag may have the page's colour."""
-    outlines, _ = cv2.findContours(ink.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    return cv2.drawContours(np.zeros(ink.shape, np.uint8), outlines, -1, 1, cv2.FILLED)
-
-
-def _tight(off: np.ndarray, box: Box) -> Box:
-    """The box shrunk to what has at least 0.45 of its strongest ink: blur and JPEG make ink fat."""
-    part = off[box.top : box.bottom, box.left : box.right]
-    strong = part > 0.45 * np.percentile(part, 98)
-    rows, columns = np.flatnonzero(strong.any(axis=1)), np.flatnonzero(strong.any(axis=0))
-    return Box(
-        box.left + int(columns[0]), box.top + int(rows[0]), box.left + int(columns[-1]) + 1, box.top + int(rows[-1]) + 1
-    )
-
-
-def _common_end(boxes: Sequence[Box], edge: str) -> tuple[int, float] | None:
-    """Where most labels' near ends lie (negative: right ends), and those labels' height; None without boxes.
-
-    Wide boxes count more: the letters of an upright title stand in a column, too.
-    """
-    if not boxes:
-        return None
-    ends = np.array([box.left if edge == "left" else -box.right for box in boxes])
-    heights = np.array([box.height for box in boxes])
-    near = np.abs(ends[:, None] - ends) <= 0.6 * heights[:, None] + 2
-    widths = np.array([box.width - 0.8 * box.height for box in boxes])
-    best = int((near * widths).sum(axis=1).argmax())
-    return int(np.median(ends[near[best]])), float(np.median(heights[near[best]]))
-
-
-def _label_crop(picture: np.ndarray, box: Box, filled: bool) -> np.ndarray:
-    return box.of(picture, -1) if filled else box.of(picture, 3)
-
-
-def bottom_labels(
-    picture: np.ndarray, strip: Box, engine: Engine, *, decimal_comma: bool = False, most: int = 12
-) -> list[TickLabel]:
-    """Up to `most` labels, evenly chosen, of the horizontal axis whose labels stand in a strip, left to right."""
-    pixels = strip.of(picture)
-    if min(pixels.shape[:2]) < 5:
-        return []
-    off = off_ground(pixels)
-    # All labels here have one colour: a third of its contrast is over the ringing that JPEG leaves around the bars.
-    threshold = max(_ink_threshold(off), 0.35 * float(np.percentile(off[len(off) // 8 :], 99)))
-    ink = _without_lines(off > threshold, 0.6 * pixels.shape[0])
-    glyph = _glyph_height(ink)
-    if glyph == 0:
-        return []
-    joined = cv2.morphologyEx(ink, cv2.MORPH_CLOSE, np.ones((1, max(3, glyph)), np.uint8))
-    count, _, stats, _ = cv2.connectedComponentsWithStats(joined)
-    found = [
-        Box(left, top, left + width, top + height)
-        for left, top, width, height, _ in stats[1:count].tolist()
-        if 0.7 * glyph <= height <= 1.7 * glyph and width >= 1.2 * height
-    ]
-    if not found:
-        return []
-    rows = np.array([box.y for box in found])
-    near = np.abs(rows[:, None] - rows) <= 0.6 * glyph
-    # The first line of text under the axis that has a good part of all boxes is the labels' line.
-    enough = np.flatnonzero(near.sum(axis=1) >= 0.6 * near.sum(axis=1).max())
-    line = near[enough[rows[enough].argmin()]]
-    chosen = sorted((box for box, on in zip(found, line, strict=True) if on), key=lambda box: box.left)
-    if len(chosen) > most:
-        chosen = [chosen[i] for i in np.linspace(0, len(chosen) - 1, most).round().astype(int)]
-    boxes = [
-        Box(box.left + strip.left, box.top + strip.top, box.right + strip.left, box.bottom + strip.top)
-        for box in (_tight(off, box) for box in chosen)
-    ]
-    ways = [[box.of(picture, 3) for box in boxes]]
-    if np.median([box.height for box in boxes]) < _SMALL_PRINT:
-        ways += [[enlarged(box.of(picture, 3), 0.2) for box in boxes]]
-    texts = zip(
-        *([line.text for line in engine.lines(crops, whitelist=NUMBER_CHARACTERS)] for crops in ways), strict=True
-    )
-    numbers = _with_lost_points([numbers_of(several, decimal_comma=decimal_comma) for several in texts])
-    return [TickLabel(box, False, tuple(several)) for box, several in zip(boxes, numbers, strict=True)]
-
-
 @dataclass(frozen=True)
 class CategoryAxis:
     """An axis whose steps need not be equal: the value between two labels lies on the line between those two.
@@ -547,6 +176,10 @@ class CategoryAxis:
         i = int(np.clip(np.searchsorted(self.pixels, pixel) - 1, 0, len(self.pixels) - 2))
         slope = (self.values[i + 1] - self.values[i]) / (self.pixels[i + 1] - self.pixels[i])
         return self.values[i] + slope * (pixel - self.pixels[i])
+
+    def divided(self, by: float) -> "CategoryAxis":
+        """The same axis with all values divided."""
+        return replace(self, values=tuple(value / by for value in self.values), error=self.error / by)
 
 
 def category_axis(

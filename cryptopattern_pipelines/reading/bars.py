@@ -14,6 +14,15 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from cryptopattern_pipelines.reading.pixels import (
+    channel_max,
+    channel_min,
+    distance_from,
+    runs_of,
+    saturation,
+    usual_colours,
+)
+
 # Distance of a bar from the ground in OpenCV's Lab: in lightness (the text on it) or in either chroma.
 _APART = np.array([60, 13, 13])
 _CORNER = 4.5  # pixels of a bar's end in which a rounded corner can hide a short share
@@ -73,7 +82,7 @@ class BarTable:
         return self.left + self.width * self.left_pct(bar) / 100
 
 
-def find_bars(picture: np.ndarray) -> BarTable | None:
+def find_table(picture: np.ndarray) -> BarTable | None:
     """The picture's table of two-coloured bars, None where there is none.
 
     `picture` is RGB, uint8. A table has three bars or more, wider than 0.3 of the picture, of one height, at one pitch
@@ -88,7 +97,7 @@ def find_bars(picture: np.ndarray) -> BarTable | None:
         return None
     left, right = ends
     full = (closed[:, left + 1 : right - 1].mean(axis=1) > _FULL) & ~_valleys(picture[:, left:right:2], ground)
-    rows = [run for run in runs_of(_without_gaps(full, 1)) if run[1] - run[0] >= 6]
+    rows = [run for run in runs_of(full, 1) if run[1] - run[0] >= 6]
     if len(rows) < 3:
         return None
     usual = sorted(bottom - top for top, bottom in rows)[len(rows) // 2]
@@ -152,8 +161,8 @@ def _at_one_pitch(rows: Sequence[tuple[int, int]]) -> bool:
 
 def sides_of(picture: np.ndarray) -> list[np.ndarray]:
     """1 where a pixel has the longs' colour, and 1 where it has the shorts', as the module's head says; uint8."""
-    red, green, blue = cv2.split(picture)
-    strong = cv2.subtract(cv2.max(cv2.max(red, green), blue), cv2.min(cv2.min(red, green), blue)) > 50
+    red, green, _ = cv2.split(picture)
+    strong = saturation(picture) > 50
     return [(strong & (cv2.subtract(*pair) > 12)).astype(np.uint8) for pair in ((green, red), (red, green))]
 
 
@@ -200,35 +209,11 @@ def find_share_bar(picture: np.ndarray) -> BarTable | None:
     return None
 
 
-def least_of(pixels: np.ndarray) -> np.ndarray:
-    """The least of each pixel's three channels; many times quicker than numpy's `min` over its last axis."""
-    return np.minimum(np.minimum(pixels[..., 0], pixels[..., 1]), pixels[..., 2])
-
-
-def most_of(pixels: np.ndarray) -> np.ndarray:
-    """The greatest of each pixel's three channels."""
-    return np.maximum(np.maximum(pixels[..., 0], pixels[..., 1]), pixels[..., 2])
-
-
-def distance_from(pixels: np.ndarray, colour: np.ndarray) -> np.ndarray:
-    """The greatest difference of any channel from a colour, pixel by pixel, uint8."""
-    return most_of(cv2.absdiff(pixels, np.array([*np.round(colour), 0.0])))
-
-
-def runs_of(on: np.ndarray) -> list[tuple[int, int]]:
-    """Start and end (exclusive) of each run of true values in a row of them."""
-    steps = np.diff(np.concatenate([[0], on.astype(np.int8), [0]]))
-    return list(zip(np.flatnonzero(steps == 1).tolist(), np.flatnonzero(steps == -1).tolist(), strict=True))
-
-
 def ground_colour(picture: np.ndarray) -> np.ndarray:
     """The colour (RGB, float) that covers more of the picture than any other, strong colours (flat bars) left aside."""
     sample = picture[::3, ::3].reshape(-1, 3)
-    pale = sample[most_of(sample) - least_of(sample) < _PALE]
-    sample = pale if len(pale) > 0.05 * len(sample) else sample
-    shade = sample >> 3
-    key = (shade[:, 0].astype(np.int32) << 10) | (shade[:, 1].astype(np.int32) << 5) | shade[:, 2]
-    return sample[key == np.bincount(key).argmax()].mean(axis=0)
+    pale = sample[saturation(sample) < _PALE]
+    return usual_colours(pale if len(pale) > 0.05 * len(sample) else sample)[0]
 
 
 def _apart_from(picture: np.ndarray, colour: np.ndarray) -> np.ndarray:
@@ -271,13 +256,6 @@ def _common_ends(apart: np.ndarray) -> tuple[int, int] | None:
     return (left, right) if right - left > 0.3 * width else None
 
 
-def _without_gaps(on: np.ndarray, gap: int) -> np.ndarray:
-    """The same row with gaps of up to `gap` false values closed."""
-    kernel = np.ones((gap + 1, 1), np.uint8)
-    column = on.astype(np.uint8)[:, None]
-    return cv2.morphologyEx(column, cv2.MORPH_CLOSE, kernel, borderType=cv2.BORDER_CONSTANT, borderValue=0)[:, 0] > 0
-
-
 def _exact_ends(picture: np.ndarray, rows: Iterable[tuple[int, int]], left: int, right: int) -> tuple[float, float]:
     """The bars' ends with fractions of a pixel, from all bars' middle rows together."""
     reach = 4
@@ -313,7 +291,7 @@ def _measured(
     first, last = int(np.ceil(left)) + 1, int(right) - 1
     strip = picture[_middle(top, bottom), first:last].astype(np.float32)
     # Text on it is white or black, where a bar's own pixels are neither: what it covers is taken from its neighbours.
-    least, most = least_of(strip), most_of(strip)
+    least, most = channel_min(strip), channel_max(strip)
     # Text stands in the middle rows, and not at the very ends, where a short share may be all of a paler colour.
     bare = max(
         float(np.quantile(least[[0, 1, -2, -1]], 0.95)), *(float(np.median(x)) for x in (least[:, :4], least[:, -4:]))

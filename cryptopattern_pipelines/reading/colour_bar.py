@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from cryptopattern_pipelines.reading.axes import Box
 from cryptopattern_pipelines.reading.palettes import Palette
+from cryptopattern_pipelines.reading.pixels import Box
 
 _LEAST_LENGTH = 40  # pixels
 _STOPS = 48  # colours that are taken from a bar

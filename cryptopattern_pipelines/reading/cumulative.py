@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from cryptopattern_pipelines.reading.axes import Box, channel_max
+from cryptopattern_pipelines.reading.pixels import Box, runs_of, saturation
 
 _COLOURED = 50  # least difference of a line's channels; areas under lines are paler
 _PALER = 0.35  # of a hue's usual saturation: the area under a line has less
@@ -25,11 +25,6 @@ class _Track:
     middles: tuple[float, ...]
     thickness: float
     span: int
-
-
-def saturation(picture: np.ndarray) -> np.ndarray:
-    """Greatest less least channel of each pixel, 0 to 255."""
-    return channel_max(picture) - cv2.bitwise_not(channel_max(cv2.bitwise_not(picture)))
 
 
 def of_hue(picture: np.ndarray, low: int, high: int) -> np.ndarray:
@@ -124,7 +119,7 @@ def _tracks(columns: np.ndarray, near: int) -> list[_Track]:
     begun: list[tuple[int, int]] = []
     found = []
     for start in range(near):
-        for run in _runs(columns[start]):
+        for run in _inclusive(columns[start]):
             if run[1] - run[0] > thin or any(run[0] <= last + 3 and run[1] >= first - 3 for first, last in begun):
                 continue
             begun.append(run)
@@ -143,7 +138,7 @@ def _follow(columns: np.ndarray, start: int, run: tuple[int, int]) -> _Track:
         runs = []
         if column[low : high + 1].any():
             first = max(0, low - most)
-            runs = [(a + first, b + first) for a, b in _runs(column[first : high + most])]
+            runs = [(a + first, b + first) for a, b in _inclusive(column[first : high + most])]
             runs = [r for r in runs if r[1] >= low and r[0] <= high and r[1] - r[0] <= most]
         if not runs:
             lost += 1
@@ -158,14 +153,9 @@ def _follow(columns: np.ndarray, start: int, run: tuple[int, int]) -> _Track:
     return _Track(tuple(middles[:end]), float(np.median(thicknesses[:end])), end)
 
 
-def _runs(column: np.ndarray) -> list[tuple[int, int]]:
+def _inclusive(column: np.ndarray) -> list[tuple[int, int]]:
     """First and last index of each run in a column."""
-    on = np.flatnonzero(column)
-    if not on.size:
-        return []
-    breaks = np.flatnonzero(np.diff(on) > 1)
-    firsts, lasts = on[np.concatenate([[0], breaks + 1])], on[np.concatenate([breaks, [on.size - 1]])]
-    return list(zip(firsts.tolist(), lasts.tolist(), strict=True))
+    return [(start, end - 1) for start, end in runs_of(column)]
 
 
 def _pink_end(mask: np.ndarray) -> float | None:
@@ -180,7 +170,7 @@ def _pink_end(mask: np.ndarray) -> float | None:
     # Of the stretches that begin at the end the first counts, of several the highest: lines fall from their ends.
     ends = np.flatnonzero(at_end & (left <= left[at_end].min() + 2))
     line = (labels == int(ends[stats[ends, 1].argmin()])) & (mask > 0)
-    runs = [_runs(column)[0] for column in line.T if column.any()]
+    runs = [_inclusive(column)[0] for column in line.T if column.any()]
     thickness = float(np.median([last - first + 1 for first, last in runs]))
     # The line turns down all but straight at its end: its top counts, not the middle of what is coloured.
     top = min(first for first, _ in runs[: max(3, round(0.01 * mask.shape[1]))])

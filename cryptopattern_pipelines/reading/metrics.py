@@ -9,7 +9,7 @@ import functools
 import re
 from dataclasses import dataclass
 
-from cryptopattern_pipelines.reading.axes import parse_number
+from cryptopattern_pipelines.reading.printed_numbers import parse_number
 
 # Label as printed (letters and digits, the span of time taken out) -> the metric's name and its unit where no sign is
 # printed. `{}` stands for the span where it is part of the name; `*` after it: only labels that say a span are meant.
@@ -106,6 +106,16 @@ _CHANGE = re.compile(r"(?P<sign>[+-]?)\s?(?<![\d.,])(?P<number>\d+[.,]\d+)\s?%")
 
 
 @dataclass(frozen=True)
+class MetricReading:
+    """One metric of a dashboard: K, M, B and T multiplied out; unit USD, % or None; change in percent, if shown."""
+
+    name: str
+    value: float
+    unit: str | None
+    change: float | None
+
+
+@dataclass(frozen=True)
 class Value:
     """A value as printed: K, M, B and T multiplied out; `unit` USD, % or None as its signs say; what follows it.
 
@@ -165,6 +175,14 @@ def _named(base: str, span: str | None) -> tuple[str, str | None] | None:
     if span is None:
         return _WITHOUT_SPAN.get(template, template.format("24h")), unit
     return template.format(span), unit
+
+
+@functools.lru_cache(4096)
+def is_label(text: str) -> bool:
+    """Whether a text is a known metric's label letter by letter, and nothing else."""
+    plain = re.sub(r"[^a-z0-9]+", " ", text.lower()).strip()
+    base = re.sub(r"\s+", " ", _SPAN.sub(" ", plain)).strip()
+    return base in _NAMES and _named(base, _span(_SPAN.search(plain))) is not None
 
 
 @functools.lru_cache(4096)

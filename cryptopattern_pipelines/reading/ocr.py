@@ -29,6 +29,8 @@ from typing import Any, Protocol
 import cv2
 import numpy as np
 
+from cryptopattern_pipelines.reading.pixels import flickers
+
 SPARSE = 11
 BLOCK = 6
 LINE = 7
@@ -130,21 +132,6 @@ def dark_on_light(pixels: np.ndarray) -> np.ndarray:
     return cv2.bitwise_not(grey) if np.median(grey) < 128 else grey
 
 
-def _is_noise(grey: np.ndarray) -> bool:
-    """Whether a picture turns from dark to light at every other pixel: Tesseract takes seconds to find no text on it.
-
-    Five places are looked at; the densest print has a third of what is taken for noise here.
-    """
-    height, width = grey.shape
-    changes = []
-    for down, across in ((0.25, 0.25), (0.25, 0.75), (0.5, 0.5), (0.75, 0.25), (0.75, 0.75)):
-        y, x = round(height * down), round(width * across)
-        part = grey[max(0, y - 96) : y + 96, max(0, x - 96) : x + 96]
-        dark = cv2.threshold(part, 0, 1, cv2.THRESH_BINARY + cv2.THRESH_OTSU)[1]
-        changes.append((np.mean(dark[:, 1:] != dark[:, :-1]) + np.mean(dark[1:] != dark[:-1])) / 2)
-    return bool(min(changes) > 0.25)
-
-
 def _prepared_line(crop: np.ndarray) -> tuple[np.ndarray, float] | None:
     """A crop made dark on white, stretched to full contrast, scaled to `_CAP_HEIGHT`, with a margin; and the scale."""
     if crop.size == 0 or min(crop.shape[:2]) < 4:
@@ -200,7 +187,7 @@ class _Tesseract:
     def words(self, picture: np.ndarray, *, scale: float = 2.0, mode: int = SPARSE, whitelist: str = "") -> list[Word]:
         """See `Engine.words`."""
         page = dark_on_light(picture)
-        if _is_noise(page):
+        if flickers(page):
             return []
         if scale != 1:
             way = cv2.INTER_CUBIC if scale > 1 else cv2.INTER_AREA

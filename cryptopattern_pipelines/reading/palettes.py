@@ -9,6 +9,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from cryptopattern_pipelines.reading.pixels import colour_keys
+
 # Colours from weakest to strongest. blue and kingfisher as the charts draw them, the others matplotlib's and plotly's.
 PALETTES: dict[str, tuple[str, ...]] = {
     "viridis": (
@@ -83,7 +85,7 @@ class Palette:
 
         Thin bands in a JPEG or a scaled picture blend with their neighbours and leave the palette: `strict=False`.
         """
-        return self.places_of(colour_keys(pixels), strict=strict)
+        return self.places_of(colour_keys(pixels, 6), strict=strict)
 
     def places_of(self, keys: np.ndarray, *, strict: bool = True) -> np.ndarray:
         """The same for pixels whose `colour_keys` are given."""
@@ -100,14 +102,9 @@ class Palette:
         square = (self._points**2).sum(axis=1)[None, :] - 2 * colours @ self._points.T
         nearest = square.argmin(axis=1)
         off = square[np.arange(len(new)), nearest] + (colours**2).sum(axis=1)
-        self._nearby[new] = np.where(off > _FOREIGN**2, OFF, nearest)
+        vivid = np.ptp(colours, axis=1) > np.ptp(self._points, axis=1).max() + _FAR  # candles
+        self._nearby[new] = np.where((off > _FOREIGN**2) | vivid, OFF, nearest)
         self._strict[new] = np.where(off > _FAR**2, OFF, nearest)
-
-
-def colour_keys(pixels: np.ndarray) -> np.ndarray:
-    """One number (int32) for each pixel's colour of 6 bits a channel; `pixels` are RGB, uint8, any shape x 3."""
-    small = (pixels >> 2).astype(np.int32)
-    return (small[..., 0] << 12) | (small[..., 1] << 6) | small[..., 2]
 
 
 @functools.cache
@@ -125,7 +122,7 @@ def best_palette(one: np.ndarray, other: np.ndarray, more: Sequence[Palette] = (
     `more` are palettes that the picture itself shows; a known one counts where it explains about as much.
     """
     # Five bits a channel will do here, so that every palette is asked about few colours.
-    keys, others = colour_keys(one & 0xF8 | 4), colour_keys(other & 0xF8 | 4)
+    keys, others = colour_keys(one & 0xF8 | 4, 6), colour_keys(other & 0xF8 | 4, 6)
     apart = np.minimum(np.abs(one.astype(np.int16) - other).max(axis=1), 60)
     palettes = (*known_palettes(), *more)
     explained = []

@@ -21,7 +21,6 @@ MAX_BYTES = 16 * 1024 * 1024
 MAX_PIXELS = 25_000_000
 _MOST_SCANS = 100  # of a progressive JPEG: cameras and browsers write ten; each is decoded over the whole picture
 
-_EVEN = 8  # grey levels by which neighbours on an even ground differ at most: what JPEG and sensors leave
 
 _FORMATS = {"PNG": "png", "JPEG": "jpeg", "MPO": "jpeg", "WEBP": "webp", "GIF": "gif", "BMP": "bmp"}
 # What Pillow's decoders raise on broken files, found by fuzzing them.
@@ -148,18 +147,6 @@ def file_bytes(path: Path, max_bytes: int = MAX_BYTES) -> bytes:
 def too_large(size: int, max_bytes: int = MAX_BYTES) -> str:
     """Why a file of that many bytes is set aside."""
     return f"the file has {size:,} bytes, more than the {max_bytes:,} that a screenshot may have"
-
-
-def is_noise(pixels: np.ndarray) -> bool:
-    """Whether hardly a pixel is like its neighbours, as in noise and photographs of grass: no page was drawn there.
-
-    A few rows tell. Pages have three quarters of even pixels, photographs of a screen half of them.
-    """
-    rows = np.linspace(0, max(0, len(pixels) - 13), 24).astype(int)
-    bands = np.stack([cv2.cvtColor(pixels[row : row + 13], cv2.COLOR_RGB2GRAY) for row in rows]).astype(np.int16)
-    here = bands[:, 1:, 1:]
-    even = (np.abs(here - bands[:, :-1, 1:]) <= _EVEN) & (np.abs(here - bands[:, 1:, :-1]) <= _EVEN)
-    return bool(even.mean() < 0.27)
 
 
 def _rgb(image: Image.Image) -> np.ndarray:

@@ -12,9 +12,17 @@ import numpy as np
 
 from cryptopattern_pipelines.reading.ocr import Engine, Line, Word
 from cryptopattern_pipelines.reading.row_texts import Column, Item, read_again, read_items
-from cryptopattern_pipelines.reading.symbols import KNOWN_SYMBOLS, is_near_known, meant_symbol, relative_width
+from cryptopattern_pipelines.reading.symbols import (
+    KNOWN_SYMBOLS,
+    LIKE_A_SLASH,
+    is_near_known,
+    meant_symbol,
+    relative_width,
+)
 
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/"
+_CAPITAL = 718  # height of a capital letter, in `relative_width`'s unit
+_NARROWEST, _WIDEST = 0.6, 1.7  # how much narrower or wider than usual a face can be
 # USDT behind the coin, with the letters that it is read as.
 _QUOTE = re.compile(r"[/|-]?(?:U[S5][DO0Q][TI1C]?|PERP)$")
 
@@ -61,9 +69,8 @@ def _bare(text: str, *, quoted: bool) -> str:
         return text.strip("/")
     coin = _QUOTE.sub("", text) or text
     # A slash may have been read as a letter.
-    return (
-        coin[:-1] if coin not in KNOWN_SYMBOLS and coin[-1:] in tuple("IJL1VY") and coin[:-1] in KNOWN_SYMBOLS else coin
-    )
+    slashed = coin not in KNOWN_SYMBOLS and coin[-1] in LIKE_A_SLASH and coin[:-1] in KNOWN_SYMBOLS
+    return coin[:-1] if slashed else coin
 
 
 def _settled(column: Column, lines: Sequence[Line], engine: Engine) -> list[Word | None]:
@@ -102,8 +109,12 @@ def _agreed(lines: Sequence[Line], item: Item | None, unit: float, *, quoted: bo
         if item is None or not 0 < len(text) <= 12 or not symbol.isalnum():
             continue
         known = symbol in KNOWN_SYMBOLS
-        wide = item.width / (unit * _drawn_width(symbol, quoted=quoted)) if unit else 1.0
+        drawn = _drawn_width(symbol, quoted=quoted)
+        wide = item.width / (unit * drawn) if unit else 1.0
         if not (0.78 < wide < 1.28 if known else 0.89 < wide < 1.12):
+            continue
+        # Without other labels to measure by, the letters' own height tells at least S from SOL.
+        if not unit and not _NARROWEST < item.width / item.height * _CAPITAL / drawn < _WIDEST:
             continue
         if not known and (item.cut or line.confidence < (0.9 if is_near_known(symbol) else 0.7)):
             continue

@@ -14,8 +14,9 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from cryptopattern_pipelines.reading.bars import Bar, BarTable, distance_from, least_of, most_of, runs_of
+from cryptopattern_pipelines.reading.bars import Bar, BarTable
 from cryptopattern_pipelines.reading.ocr import LINE, Engine, Line, Word
+from cryptopattern_pipelines.reading.pixels import channel_max, channel_min, distance_from, runs_of
 
 _LEAST_TEXT = 5  # pixels: nothing lower can be read
 _INK = 110  # of 255: what counts as ink
@@ -90,7 +91,7 @@ def columns_beside(picture: np.ndarray, table: BarTable, *, left: bool, captions
     inked = np.array([mask.any(axis=0) for mask in masks])
     heights = [int(np.ptp(rows)) + 1 for mask in masks if (rows := np.flatnonzero(mask.any(axis=1))).size]
     gutter = max(3, round(0.45 * float(np.median(heights or [0]))))
-    texts = [_runs_with_gaps(row, gutter) for row in inked]
+    texts = [runs_of(row, gutter - 1) for row in inked]
     runs = _column_runs(inked, texts, gutter)
     parts = [_parted([(a, b, False) for a, b in row], runs) for row in texts]
     columns = []
@@ -110,7 +111,7 @@ def _column_runs(inked: np.ndarray, texts: Sequence[Sequence[tuple[int, int]]], 
     A few labels may be so long that they reach into the next column; but where most of a column's texts go on into the
     next one, the two are one column of which only the longest labels fill the end.
     """
-    runs = _runs_with_gaps(np.asarray(inked.mean(axis=0) > 0.08), gutter)
+    runs = runs_of(np.asarray(inked.mean(axis=0) > 0.08), gutter - 1)
     merged: list[tuple[int, int]] = runs[:1]
     for run in runs[1:]:
         met = [
@@ -170,11 +171,11 @@ def texts_on(picture: np.ndarray, table: BarTable) -> list[list[Item]]:
     found = []
     for bar, strip, cut in zip(table.bars, strips, cuts, strict=True):
         if dark[0] == dark[1]:
-            ink = 255 - most_of(strip) if dark[0] else least_of(strip)
+            ink = 255 - channel_max(strip) if dark[0] else channel_min(strip)
         else:  # each side has letters of its own
             ink = np.empty(strip.shape[:2], np.uint8)
             for part, is_dark in ((slice(None, cut), dark[0]), (slice(cut, None), dark[1])):
-                ink[:, part] = 255 - most_of(strip[:, part]) if is_dark else least_of(strip[:, part])
+                ink[:, part] = 255 - channel_max(strip[:, part]) if is_dark else channel_min(strip[:, part])
         ink = _stretched(ink)
         mask = ink > _INK
         parts = cv2.connectedComponents(mask.astype(np.uint8))[1]
@@ -226,7 +227,7 @@ def ink_of_text(strip: np.ndarray) -> np.ndarray:
 
     White is high in its least channel, where the bars' green and red are both low: the boundary between them vanishes.
     """
-    return 255 - most_of(strip) if _is_dark_text([strip]) else least_of(strip)
+    return 255 - channel_max(strip) if _is_dark_text([strip]) else channel_min(strip)
 
 
 def _is_dark_text(strips: Sequence[np.ndarray]) -> bool:
@@ -235,8 +236,8 @@ def _is_dark_text(strips: Sequence[np.ndarray]) -> bool:
         if strip.size:
             edge = len(strip) // 5  # without the ground above, below and in rounded corners
             middle = strip[edge : len(strip) - edge : 2]
-            light += int(np.count_nonzero(least_of(middle) > 150))
-            dark += int(np.count_nonzero(most_of(middle) < 50))
+            light += int(np.count_nonzero(channel_min(middle) > 150))
+            dark += int(np.count_nonzero(channel_max(middle) < 50))
     return dark > light
 
 
@@ -266,19 +267,8 @@ def _row_items(ink: np.ndarray, mask: np.ndarray, x: int, y: int) -> list[Item]:
     if rows.size == 0:
         return []
     gap = max(3, round(1.1 * min(len(mask), int(np.ptp(rows)) + 1)))
-    items = (_item(ink, mask, (*run, False), (x, y)) for run in _runs_with_gaps(np.asarray(mask.any(axis=0)), gap))
+    items = (_item(ink, mask, (*run, False), (x, y)) for run in runs_of(np.asarray(mask.any(axis=0)), gap - 1))
     return [item for item in items if item is not None]
-
-
-def _runs_with_gaps(used: np.ndarray, gap: int) -> list[tuple[int, int]]:
-    """Runs of true values, those with less than `gap` false ones between them as one."""
-    joined: list[tuple[int, int]] = []
-    for a, b in runs_of(used):
-        if joined and a - joined[-1][1] < gap:
-            joined[-1] = (joined[-1][0], b)
-        else:
-            joined.append((a, b))
-    return joined
 
 
 def _item(ink: np.ndarray, mask: np.ndarray, run: Run, place: tuple[int, int]) -> Item | None:

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Sequence
 import cv2
 import numpy as np
 
-from cryptopattern_pipelines.reading.axes import Box, enlarged, off_ground
-from cryptopattern_pipelines.reading.cumulative import saturation
 from cryptopattern_pipelines.reading.metrics import parse_change
 from cryptopattern_pipelines.reading.ocr import Engine
+from cryptopattern_pipelines.reading.pixels import Box, off_ground, saturation
+from cryptopattern_pipelines.reading.tick_labels import enlarged
 
 _VIVID = 60  # least difference of a colour's channels that tells a sign
 _LEAST_TOLD = 3  # marks that it takes to believe that a page swaps the colours

@@ -12,6 +12,8 @@ KNOWN_SYMBOLS = frozenset(resources.files(__package__).joinpath("symbols.txt").r
 _QUOTES = ("USDT", "USDC", "USD", "BUSD", "FDUSD", "PERP")
 # Characters that look alike to a reader of text, brought to one of them; last, letters that run into one.
 _ALIKE = str.maketrans("OQDIL|!SZGB", "00011115268")
+# Letters as which the slash between a coin and its quote is read.
+LIKE_A_SLASH = frozenset("IJLVY1|")
 _RUN_TOGETHER = (("11", "U"), ("1T", "U"), ("VV", "W"), ("RN", "M"))
 
 

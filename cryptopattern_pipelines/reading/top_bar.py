@@ -10,27 +10,28 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from cryptopattern_pipelines.reading.axes import Box, enlarged, writes_decimal_comma
-from cryptopattern_pipelines.reading.dashboard import Metric
-from cryptopattern_pipelines.reading.metrics import is_possible, metric_of, parse_value
+from cryptopattern_pipelines.reading.lines import rows_of_words
+from cryptopattern_pipelines.reading.metrics import MetricReading, is_possible, metric_of, parse_change, parse_value
 from cryptopattern_pipelines.reading.ocr import Engine, Word
+from cryptopattern_pipelines.reading.pixels import Box
+from cryptopattern_pipelines.reading.printed_numbers import writes_decimal_comma
+from cryptopattern_pipelines.reading.tick_labels import enlarged
 
 _LEAST_LABELS = 2  # in a row: one alone is a menu's or a sentence's
 _LONGEST_LABEL = 3  # words
 _WIDEST_VALUE = 18  # heights from a label to the end of its value
 _DOUBTFUL = re.compile(r"\d,\d{3}\.\d{3}(?!\d)|\d\.\d{3},\d{3}(?!\d)")  # one of the two signs may be misread
-_CHANGE = re.compile(r"\s\(?([+-])\s?(\d+\.\d+)\s?%")
 
 
-def read_top_bar(picture: np.ndarray, words: Sequence[Word], engine: Engine, bottom: int) -> tuple[Metric, ...]:
+def read_top_bar(picture: np.ndarray, words: Sequence[Word], engine: Engine, bottom: int) -> tuple[MetricReading, ...]:
     """The metrics in rows that end above `bottom` (pixels) and hold two known labels or more.
 
     `picture` is RGB, uint8, height x width x 3; `words` are the whole picture's. A value counts where two of three
     readings agree on it: the page's, its own crop's, and that crop's when it is enlarged.
     """
     decimal_comma = writes_decimal_comma(word.text for word in words)
-    found: list[Metric] = []
-    for row in _rows([word for word in words if word.bottom <= bottom]):
+    found: list[MetricReading] = []
+    for row in rows_of_words([word for word in words if word.bottom <= bottom]):
         labels = _labels(row)
         if len(labels) < _LEAST_LABELS:
             continue
@@ -45,20 +46,18 @@ def read_top_bar(picture: np.ndarray, words: Sequence[Word], engine: Engine, bot
             value, count = counted[0] if counted else (None, 0)
             is_share = name == "long_short_ratio" and ("/" in page or "%" in page)  # 51.5%/48.5% is no ratio
             if value is not None and count >= 2 and not is_share:
-                change = next((match for text in texts if (match := _CHANGE.search(text))), None)
-                found.append(Metric(name, value[0], value[1] or unit, float(change[1] + change[2]) if change else None))
+                change = _change_in(texts, decimal_comma)
+                found.append(MetricReading(name, value[0], value[1] or unit, change))
     return tuple(found)
 
 
-def _rows(words: Sequence[Word]) -> list[list[Word]]:
-    """Words at one level, from left to right, whatever the gaps between them."""
-    rows: list[list[Word]] = []
-    for word in sorted(words, key=lambda word: word.y):
-        if rows and abs(word.y - rows[-1][0].y) <= 0.6 * max(word.height, rows[-1][0].height):
-            rows[-1].append(word)
-        else:
-            rows.append([word])
-    return [sorted(row, key=lambda word: word.left) for row in rows]
+def _change_in(texts: Sequence[str], decimal_comma: bool) -> float | None:
+    """The change in percent behind a value, with the sign that is printed, if two readings agree on both."""
+    values = (parse_value(text, decimal_comma=decimal_comma) for text in texts)
+    read = [parse_change(value.rest, decimal_comma=decimal_comma) for value in values if value is not None]
+    counted = Counter(change for change in read if change is not None and change[1]).most_common(1)
+    (size, sign), count = counted[0] if counted else ((0.0, ""), 0)
+    return None if count < 2 else -size if sign == "-" else size
 
 
 def _labels(row: Sequence[Word]) -> list[tuple[tuple[str, str | None], int, int]]:

@@ -3,6 +3,7 @@
 import dagster as dg
 
 from cryptopattern_pipelines.resources.settings import Settings
+from cryptopattern_pipelines.squeeze.outcomes import OutcomeSettings
 from cryptopattern_pipelines.squeeze.signals import SignalSettings
 from cryptopattern_pipelines.squeeze.win_rates import WinRateSettings
 
@@ -13,15 +14,16 @@ class Analysis(dg.ConfigurableResource):
     liquidation_dominance_threshold: float = 70.0
     volume_spike_threshold: float = 50.0
     confidence_threshold: float = 75.0
+    max_reading_age_hours: float = 24.0
+    target_sigmas: float = 1.0
+    stop_sigmas: float = 1.0
+    fee_bps: float = 5.0
+    slippage_bps: float = 2.0
 
     @classmethod
     def of(cls, settings: Settings) -> "Analysis":
         """The thresholds of the settings."""
-        return cls(
-            liquidation_dominance_threshold=settings.liquidation_dominance_threshold,
-            volume_spike_threshold=settings.volume_spike_threshold,
-            confidence_threshold=settings.confidence_threshold,
-        )
+        return cls(**{name: getattr(settings, name) for name in cls.model_fields})
 
     def signals(self) -> SignalSettings:
         """What signals and analyses are made with."""
@@ -29,8 +31,18 @@ class Analysis(dg.ConfigurableResource):
             dominance_threshold=self.liquidation_dominance_threshold,
             volume_spike_threshold=self.volume_spike_threshold,
             confidence_threshold=self.confidence_threshold,
+            max_reading_age_hours=self.max_reading_age_hours,
+        )
+
+    def outcomes(self) -> OutcomeSettings:
+        """What a claim's outcome is told by."""
+        return OutcomeSettings(
+            target_sigmas=self.target_sigmas,
+            stop_sigmas=self.stop_sigmas,
+            fee_bps=self.fee_bps,
+            slippage_bps=self.slippage_bps,
         )
 
     def win_rates(self) -> WinRateSettings:
         """What win rates are counted with."""
-        return WinRateSettings()
+        return WinRateSettings(outcomes=self.outcomes())

@@ -8,8 +8,9 @@ stays open, those that say what a run plans in batches, and none waits for the d
 them a run writes again.
 """
 
+import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any, Self
@@ -64,12 +65,18 @@ class BatchingEventLogStorage(PostgresEventLogStorage):
         """Delete of what was logged before a time (UTC) all that no partition's state rests on; how many events.
 
         Kept are each partition's newest materialisation, attempts at it since, and each check's newest evaluation: the
-        lineage, the partitions and the checks look as before. An old run keeps its line in the list, without its log.
+        lineage, the partitions and the checks look as before. An old run keeps its line in the list, without its log,
+        and an old materialisation its figures, without the rows and pictures shown beside them.
         """
+        old = {"before": before.astimezone(UTC).replace(tzinfo=None)}
         with self.index_transaction() as connection:
-            forgotten = connection.execute(_FORGET_EVENTS, {"before": before.astimezone(UTC).replace(tzinfo=None)})
+            forgotten = connection.execute(_FORGET_EVENTS, old)
             connection.execute(_FORGET_TAGS)
-            connection.execute(_FORGET_CHECKS, {"before": before.astimezone(UTC).replace(tzinfo=None)})
+            connection.execute(_FORGET_CHECKS, old)
+            shown = connection.execute(_SHOWN_WITH_ROWS, {**old, "since": old["before"] - _LOOKED_THROUGH}).fetchall()
+            if shown:
+                shorter = [{"id": number, "event": _without_what_is_shown(event)} for number, event in shown]
+                connection.execute(_REPLACE, shorter)
         return int(forgotten.rowcount)
 
 
@@ -90,6 +97,28 @@ _FORGET_CHECKS = sa.text("""
         WHERE new.asset_key = old.asset_key AND new.check_name = old.check_name
         AND coalesce(new.partition, '') = coalesce(old.partition, '') AND new.id > old.id
     )""")
+
+# Metadata that only someone who looks at a partition wants, by kind: tables, and texts that may hold pictures.
+_SHOWN = ("TableMetadataEntryData", "MarkdownMetadataEntryData")
+# Older ones have been looked through on the days before; the daily job may have been off for a while.
+_LOOKED_THROUGH = timedelta(days=30)
+_SHOWN_WITH_ROWS = sa.text(f"""
+    SELECT id, event FROM event_logs
+    WHERE dagster_event_type = 'ASSET_MATERIALIZATION' AND timestamp < :before AND timestamp >= :since
+    AND ({" OR ".join(f"event LIKE '%{kind}%'" for kind in _SHOWN)})""")
+_REPLACE = sa.text("UPDATE event_logs SET event = :event WHERE id = :id")
+
+
+def _without_what_is_shown(event: str) -> str:
+    """A materialisation as the event log keeps it, without the metadata of those kinds."""
+    entry = json.loads(event)
+    materialisation = entry["dagster_event"]["event_specific_data"]["materialization"]
+    materialisation["metadata_entries"] = [
+        metadata
+        for metadata in materialisation["metadata_entries"]
+        if metadata["entry_data"]["__class__"] not in _SHOWN
+    ]
+    return json.dumps(entry)
 
 
 def _is_planned(event: dg.EventLogEntry) -> bool:

@@ -1,5 +1,6 @@
 """The database that a run is handed: the embedded server, started on need, or the one of the settings."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -54,6 +55,6 @@ class ServingDatabase:
         """The server's address, the server up and the tables migrated."""
         return _migrated(database_url(self.settings))
 
-    def publish(self, table: TableSchema, frame: pd.DataFrame, start: datetime, end: datetime) -> int:
-        """Replace the window's rows by these, in one transaction; the number of rows now there."""
-        return postgres.publish(self.address(), table, frame, start, end)
+    def publish(self, table: TableSchema, rows_of: Callable[[], pd.DataFrame], start: datetime, end: datetime) -> int:
+        """Replace the window's rows by those read now, in one transaction; the number of rows now there."""
+        return postgres.publish(self.address(), table, rows_of, start, end)

@@ -14,7 +14,7 @@ from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_vali
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings.sources import DotEnvSettingsSource
 
-from cryptopattern_pipelines.market.symbols import parse
+from cryptopattern_pipelines.market.choice import choice_of
 
 PROJECT = Path(__file__).resolve().parents[2]
 DATA_VARIABLE = "CRYPTOPATTERN_DATA"
@@ -70,10 +70,11 @@ class Settings(BaseSettings):
         validation_alias=_named(DATABASE_VARIABLE),
         description="libpq URL of a Postgres server; the embedded one is started when not set, or set to `embedded`",
     )
-    market_source: Literal["live", "archive"] = Field(
+    market_source: Literal["live", "archive", "archive+live"] = Field(
         default="live",
         validation_alias=_named("CRYPTOPATTERN_MARKET_SOURCE"),
-        description="where market data is from: the venues' REST interfaces or Binance's public archive",
+        description="where market data is from: the venues' REST interfaces, Binance's public archive, or the archive "
+        "and, for what it lacks, REST",
     )
     archive: str = Field(
         default="https://data.binance.vision",
@@ -84,7 +85,7 @@ class Settings(BaseSettings):
         default=("BTC", "ETH", "SOL"),
         min_length=1,
         validation_alias=_named("CRYPTOPATTERN_SYMBOLS"),
-        description="coins to follow, comma between",
+        description="coins to follow, comma between; top:100 for the most traded ones of the day before",
     )
     binance_spot_url: str = Field(
         default="https://api.binance.com",
@@ -100,6 +101,32 @@ class Settings(BaseSettings):
         default="https://www.okx.com",
         validation_alias=_named("CRYPTOPATTERN_OKX_URL"),
         description="base address of OKX's REST interface",
+    )
+    venues: Annotated[tuple[Literal["binance", "okx", "gate", "coinglass"], ...], NoDecode] = Field(
+        default=("binance", "okx", "gate", "coinglass"),
+        min_length=1,
+        validation_alias=_named("CRYPTOPATTERN_VENUES"),
+        description="venues that are asked, comma between; leave one out that your network can't reach",
+    )
+    gate_url: str = Field(
+        default="https://api.gateio.ws",
+        validation_alias=_named("CRYPTOPATTERN_GATE_URL"),
+        description="base address of Gate's REST interface, for liquidations",
+    )
+    coinglass_url: str = Field(
+        default="https://open-api-v4.coinglass.com",
+        validation_alias=_named("CRYPTOPATTERN_COINGLASS_URL"),
+        description="base address of CoinGlass' interface, for liquidations",
+    )
+    coinglass_api_key: SecretStr = Field(
+        default=SecretStr(""),
+        validation_alias=_named("COINGLASS_API_KEY"),
+        description="key for CoinGlass; without one it isn't asked",
+    )
+    keep_raw_answers: bool = Field(
+        default=False,
+        validation_alias=_named("CRYPTOPATTERN_KEEP_RAW_ANSWERS"),
+        description="whether every answer of a venue is kept as it came, beside the tables",
     )
     automation: bool = Field(
         default=True,
@@ -137,6 +164,37 @@ class Settings(BaseSettings):
         le=100,
         validation_alias=_named("CONFIDENCE_THRESHOLD"),
         description="score from which, with three signals, an analysis is HIGH_CONFIDENCE",
+    )
+    max_reading_age_hours: float = Field(
+        default=24.0,
+        gt=0,
+        le=168,
+        validation_alias=_named("CRYPTOPATTERN_MAX_READING_AGE_HOURS"),
+        description="how old a picture may be at an hour's end to still say something of it",
+    )
+    target_sigmas: float = Field(
+        default=1.0,
+        gt=0,
+        validation_alias=_named("CRYPTOPATTERN_TARGET_SIGMAS"),
+        description="move that wins, in trailing sigmas of the timeframe",
+    )
+    stop_sigmas: float = Field(
+        default=1.0,
+        gt=0,
+        validation_alias=_named("CRYPTOPATTERN_STOP_SIGMAS"),
+        description="move against a claim that loses, in the same sigmas",
+    )
+    fee_bps: float = Field(
+        default=5.0,
+        ge=0,
+        validation_alias=_named("CRYPTOPATTERN_FEE_BPS"),
+        description="fee of an entry, and again of an exit, basis points",
+    )
+    slippage_bps: float = Field(
+        default=2.0,
+        ge=0,
+        validation_alias=_named("CRYPTOPATTERN_SLIPPAGE_BPS"),
+        description="slippage of an entry, and again of an exit, basis points",
     )
     max_content_length: int = Field(
         default=16 * 1024 * 1024,
@@ -206,7 +264,7 @@ class Settings(BaseSettings):
         )
         return (init_settings, own, env_settings, working)
 
-    @field_validator("symbols", "allowed_extensions", "api_cors", mode="before")
+    @field_validator("symbols", "allowed_extensions", "venues", "api_cors", mode="before")
     @classmethod
     def _split_commas(cls, value: object) -> object:
         if isinstance(value, str):
@@ -235,7 +293,7 @@ class Settings(BaseSettings):
     @field_validator("symbols")
     @classmethod
     def _symbols_are_names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(parse(name).coin for name in value))
+        return tuple(choice_of(value))
 
     @field_validator("allowed_extensions")
     @classmethod
@@ -294,4 +352,5 @@ def load_settings(**given: Any) -> Settings:
 
 def _shown(problem: Any) -> str:
     """The wrong value, but for an address, which may hold a password, and keys."""
-    return "" if {DATABASE_VARIABLE, API_KEYS_VARIABLE} & set(problem["loc"]) else f"={problem['input']!r}"
+    hidden = {DATABASE_VARIABLE, API_KEYS_VARIABLE, "COINGLASS_API_KEY"} & set(problem["loc"])
+    return "" if hidden else f"={problem['input']!r}"

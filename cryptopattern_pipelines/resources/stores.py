@@ -10,7 +10,7 @@ import pandas as pd
 from cryptopattern_pipelines.automation.partitions import FIRST_DAY, Window
 from cryptopattern_pipelines.reading.landing import Landing
 from cryptopattern_pipelines.resources.settings import Settings
-from cryptopattern_pipelines.storage.imported import with_imported
+from cryptopattern_pipelines.storage.imported import imported, with_imported
 from cryptopattern_pipelines.storage.parquet import ParquetTable, TableStore
 from cryptopattern_pipelines.storage.rows import sorted_out
 from cryptopattern_pipelines.storage.schemas import MARKET_TABLES, QUARANTINED_MARKET_ROWS, TableSchema
@@ -41,23 +41,28 @@ class Store(dg.ConfigurableResource):
         start = pd.Timestamp(window.start).floor("h" if schema.partition == "hour" else "D")
         return self.table(schema).read(start, window.end, None if columns is None else list(columns))
 
-    def with_imported(self, schema: TableSchema, rows: pd.DataFrame, window: Window) -> pd.DataFrame:
-        """A window's rows, filled up where they are silent with what a user imported."""
-        return with_imported(self.tables, schema, rows, window.start, window.end)
+    def from_outside(
+        self, schema: TableSchema, rows: pd.DataFrame, window: Window
+    ) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """The rows of a window that can be, filled up with what a user imported, and those that can't be.
 
-    def sorted_out(self, schema: TableSchema, rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """The rows of a table without those that can't be, and those; our own tables keep all of theirs.
+        Only the market's tables are from outside: of any other all rows come back as they are.
 
         Raises:
-            InvalidRowsError: as `rows.sorted_out`.
+            InvalidRowsError: as `sorted_out`.
         """
-        if schema.name not in MARKET_TABLES:
+        if schema not in MARKET_TABLES:
             return rows, QUARANTINED_MARKET_ROWS.empty()
-        return sorted_out(schema, rows)
+        good, broken = sorted_out(schema, rows)
+        return with_imported(self.tables, schema, good, *window), broken
+
+    def imported(self, schema: TableSchema, window: Window) -> pd.DataFrame:
+        """What a user imported of a window."""
+        return imported(self.tables, schema, *window)
 
     def set_aside(self, schema: TableSchema, broken: pd.DataFrame, window: Window) -> None:
         """Keep the rows of a window that can't be, of a table from outside."""
-        if schema.name in MARKET_TABLES:
+        if schema in MARKET_TABLES:
             set_aside(self.tables, schema, broken, *window)
 
     def rows_set_aside(self, window: Window) -> pd.DataFrame:

@@ -19,6 +19,7 @@ from cryptopattern_pipelines.squeeze.grid import (
     epoch_microseconds,
     trailing_sum,
 )
+from cryptopattern_pipelines.squeeze.liquidations import liquidated
 from cryptopattern_pipelines.squeeze.signals import SignalSettings
 
 # In order of preference. A map shows the liquidations of all leverages, as the distribution of that name does.
@@ -26,7 +27,7 @@ READING_SOURCES = {
     "all_leverage": ("liquidation_distribution_all", "liquidation_map"),
     "optical_opti": ("liquidation_distribution_opti",),
 }
-SOURCES = (*READING_SOURCES, "realised_liquidations")
+SOURCES = (*READING_SOURCES, "realised_liquidations", "daily_liquidations")
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,8 @@ class Dominance:
     """Arrays hours x symbols: shares in percent, number of the source in SOURCES (-1 for none), the reading's row.
 
     `reading` is the row number in the readings that were handed in, -1 where no picture was used; `age_hours` is
-    its age at the hour's end, NaN where none was.
+    at the hour's end the age of that picture, or that of a daily total's day; NaN where neither was used. `newest`
+    has, for each of READING_SOURCES, the row number of its newest reading within the age, -1 for none, used or not.
     """
 
     long_pct: Floats
@@ -42,6 +44,7 @@ class Dominance:
     source: npt.NDArray[np.int8]
     reading: Whole
     age_hours: Floats
+    newest: dict[str, Whole]
 
 
 def dominance(
@@ -53,33 +56,42 @@ def dominance(
     1. the newest reading of an all-leverage chart captured before the hour's end and not older than
        `max_reading_age_hours` then; of several captured at the same instant the surer one,
     2. the same of an `optical_opti` chart,
-    3. the shares of what was really liquidated in the trailing `realised_hours`, where a feed has anything,
-    4. nothing.
+    3. the shares of what was really liquidated in the trailing `realised_hours`, where an hourly feed has anything,
+    4. those of the newest daily total whose day ended no more than `max_daily_age_hours` before,
+    5. nothing.
     An all-leverage reading goes before a newer `optical_opti` one so that a series keeps to one measure: the two
     differ, and changing between them would look like a change of the market.
 
     Args:
         grid: its first hour lies at least `settings.lookback` before the hours that are wanted.
         readings: LIQUIDATION_READINGS; symbols are the coins' canonical names (1000PEPE is PEPE), as the table says.
-        liquidations: REALISED_LIQUIDATIONS; where a venue `all` is there for an hour it stands for all venues.
+        liquidations: REALISED_LIQUIDATIONS; where a venue `all` is there for an hour it stands for all venues. A row
+            of more than one hour (`span_hours`) is a daily total and counts in no hour.
         settings: ages and lengths.
     """
-    long_pct, short_pct = _realised_shares(grid, liquidations, settings)
-    source = np.where(np.isnan(long_pct), -1, SOURCES.index("realised_liquidations")).astype(np.int8)
+    daily = (liquidations["span_hours"] > 1).to_numpy(dtype=bool)
+    long_pct, source, age_hours = _daily_shares(grid, liquidations[daily], settings)
+    realised = _realised_shares(grid, liquidations[~daily], settings)
+    known = ~np.isnan(realised)
+    long_pct[known], age_hours[known] = realised[known], np.nan
+    source[known] = SOURCES.index("realised_liquidations")
+    short_pct = 100.0 - long_pct
+
     reading = np.full(grid.shape, -1, dtype=np.int64)
     captured = epoch_microseconds(readings["captured_at"])
     hour_ends = (np.arange(grid.length)[:, None] + grid.first + 1) * MICROSECONDS_PER_HOUR
+    newest = {}
     for name in reversed(READING_SOURCES):
-        newest = _newest(grid, readings, captured, READING_SOURCES[name])
-        age = (hour_ends - np.append(captured, 0)[newest]) / MICROSECONDS_PER_HOUR
-        use = (newest >= 0) & (age <= settings.max_reading_age_hours)
-        reading[use] = newest[use]
+        found = _newest(grid, readings, captured, READING_SOURCES[name])
+        age = (hour_ends - np.append(captured, 0)[found]) / MICROSECONDS_PER_HOUR
+        use = (found >= 0) & (age <= settings.max_reading_age_hours)
+        newest[name] = np.where(use, found, -1)
+        reading[use], age_hours[use] = found[use], age[use]
         source[use] = SOURCES.index(name)
     used = reading >= 0
-    age_hours = np.where(used, (hour_ends - np.append(captured, 0)[reading]) / MICROSECONDS_PER_HOUR, np.nan)
     for share, column in ((long_pct, "long_pct"), (short_pct, "short_pct")):
         share[used] = readings[column].to_numpy(dtype=np.float64)[reading[used]]
-    return Dominance(long_pct, short_pct, source, reading, age_hours)
+    return Dominance(long_pct, short_pct, source, reading, age_hours, newest)
 
 
 def _newest(grid: HourGrid, readings: pd.DataFrame, captured: Whole, image_types: tuple[str, ...]) -> Whole:
@@ -101,23 +113,30 @@ def _newest(grid: HourGrid, readings: pd.DataFrame, captured: Whole, image_types
     return np.append(rows, -1)[ranks]
 
 
-def _realised_shares(grid: HourGrid, liquidations: pd.DataFrame, settings: SignalSettings) -> tuple[Floats, Floats]:
-    """Shares of longs and shorts in what was liquidated in the trailing hours, percent; NaN where nothing was."""
-    # Sorted, because a sum of floats depends on the order of its terms.
-    rows = liquidations.sort_values(["hour", "symbol", "venue"], kind="stable")
-    cells = grid.cells(epoch_hours(rows["hour"]), rows["symbol"])
-    whole_market = (rows["venue"] == "all").to_numpy(dtype=bool)
-    size = grid.length * len(grid.symbols)
-    covered = np.zeros(size, dtype=bool)
-    covered[cells[whole_market & (cells >= 0)]] = True
-    counted = (cells >= 0) & (whole_market | ~covered[cells])
-    longs, shorts = (
-        trailing_sum(
-            np.bincount(cells[counted], rows[column].to_numpy(dtype=np.float64)[counted], size).reshape(grid.shape),
-            settings.realised_hours,
-        )
-        for column in ("long_liquidated_usd", "short_liquidated_usd")
-    )
+def _realised_shares(grid: HourGrid, liquidations: pd.DataFrame, settings: SignalSettings) -> Floats:
+    """Share of longs in what was liquidated in the trailing hours, percent; NaN where nothing was."""
+    longs, shorts, _ = liquidated(grid, liquidations)
+    longs, shorts = (trailing_sum(usd, settings.realised_hours) for usd in (longs, shorts))
+    return _share_of_longs(longs, shorts)
+
+
+def _daily_shares(
+    grid: HourGrid, liquidations: pd.DataFrame, settings: SignalSettings
+) -> tuple[Floats, npt.NDArray[np.int8], Floats]:
+    """Share of longs in the newest daily total, percent, the source's number, and the hours since its day ended."""
+    if liquidations.empty:
+        nothing = np.full((2, *grid.shape), np.nan)
+        return nothing[0], np.full(grid.shape, -1, dtype=np.int8), nothing[1]
+    longs, shorts, known = liquidated(grid, liquidations)
+    rows = np.arange(grid.length)[:, None]
+    newest = np.maximum.accumulate(np.where(known, rows, -1), axis=0)
+    share = np.take_along_axis(_share_of_longs(longs, shorts), np.maximum(newest, 0), axis=0)
+    age = (rows - newest).astype(np.float64)
+    use = (newest >= 0) & (age <= settings.max_daily_age_hours) & ~np.isnan(share)
+    source = np.where(use, SOURCES.index("daily_liquidations"), -1).astype(np.int8)
+    return np.where(use, share, np.nan), source, np.where(use, age, np.nan)
+
+
+def _share_of_longs(longs: Floats, shorts: Floats) -> Floats:
     total = longs + shorts
-    long_pct = np.where(total > 0, 100.0 * longs, np.nan) / np.where(total > 0, total, 1.0)
-    return long_pct, 100.0 - long_pct
+    return np.where(total > 0, 100.0 * longs, np.nan) / np.where(total > 0, total, 1.0)

@@ -11,6 +11,7 @@ import numpy as np
 from cryptopattern_pipelines.squeeze.grid import Floats, Truths, Whole, trailing_sum
 from cryptopattern_pipelines.squeeze.paths import PricePaths
 from cryptopattern_pipelines.squeeze.volatility import trailing_sigma
+from cryptopattern_pipelines.storage.schemas import SIDES
 
 HORIZON_HOURS = {"24h": 24, "7d": 7 * 24, "1m": 30 * 24}
 
@@ -20,39 +21,54 @@ _COLUMNS = 64
 
 @dataclass(frozen=True)
 class OutcomeSettings:
-    """Where the barriers stand, in trailing sigmas of the horizon, and how whole a path must be.
+    """Where the barriers stand, in trailing sigmas of the horizon, what a trade costs, and how whole a path must be.
 
     With one sigma either way a driftless random walk touches each side first about 31 times in 100, and neither
     37 times.
+
+    `fee_bps` and `slippage_bps` are basis points of the position, paid at entry and again at exit. The fee is what
+    Binance's and OKX's perpetuals take of a taker without discounts (https://www.binance.com/en/fee/futureFee,
+    https://www.okx.com/fees); the slippage is an assumption. Funding is not counted.
     """
 
     target_sigmas: float = 1.0
     stop_sigmas: float = 1.0
     volatility_hours: int = 168
     least_coverage: float = 0.95
+    fee_bps: float = 5.0
+    slippage_bps: float = 2.0
+
+    @property
+    def costs_bps(self) -> float:
+        """Of entry and exit together."""
+        return 2 * (self.fee_bps + self.slippage_bps)
 
 
 @dataclass(frozen=True)
 class Outcomes:
-    """For an entry at the close of each hour, hours x symbols: is its outcome known, and did either side win.
+    """For an entry at the close of each hour, hours x symbols: is its outcome known, and what did either side get.
 
     `known` says that the path reaches over the whole horizon; when that is, is for the caller to ask: the horizon
-    of row t ends with row t + horizon.
+    of row t ends with row t + horizon. Returns are fractions net of costs, NaN where the outcome is not known: the
+    target's or the stop's, or, where neither was touched, that of the last close within the horizon.
     """
 
     known: Truths
     long_won: Truths
     short_won: Truths
+    long_return: Floats
+    short_return: Floats
 
 
 def outcomes(paths: PricePaths, horizon_hours: int, settings: OutcomeSettings) -> Outcomes:
     """Tell each hour's outcome from the candles of the `horizon_hours` that follow it.
 
-    Entry is at the hour's close C. With s = trailing hourly sigma (known at that close) x sqrt(horizon), a long wins
-    when a later high touches C x exp(target x s) before a low touches C x exp(-stop x s); a short the other way
-    round. When one candle touches both, which came first can't be told: that is a loss for either side. Nothing
-    touched is no win. An outcome is not known when sigma is not, or when less than `least_coverage` of the
-    horizon's candles are there; a missing candle touches nothing.
+    Entry is at the hour's close C, and costs k are taken from the log return. With s = trailing hourly sigma (known
+    at that close) x sqrt(horizon), a long wins when a later high touches C x exp(target x s + k), where it has gained
+    its target net of costs, before a low touches C x exp(-stop x s + k); a short the other way round. When one candle
+    touches both, which came first can't be told: that is a loss for either side. Nothing touched is no win. An
+    outcome is not known when sigma is not, or when less than `least_coverage` of the horizon's candles are there; a
+    missing candle touches nothing.
     """
     close = paths.close
     sigma = trailing_sigma(close, settings.volatility_hours) * np.sqrt(horizon_hours)
@@ -60,31 +76,63 @@ def outcomes(paths: PricePaths, horizon_hours: int, settings: OutcomeSettings) -
     beyond = np.zeros((horizon_hours, close.shape[1]), dtype=np.int64)
     coverage = trailing_sum(np.vstack([present, beyond]), horizon_hours)[horizon_hours:]
     known = np.isfinite(sigma) & np.isfinite(close) & (coverage >= settings.least_coverage * horizon_hours)
-    long_won, short_won = np.zeros_like(known), np.zeros_like(known)
+    won = {side: np.zeros_like(known) for side in SIDES}
+    returns = {side: np.full_like(close, np.nan) for side in SIDES}
     for left in range(0, close.shape[1], _COLUMNS):
         some = np.s_[:, left : left + _COLUMNS]
-        won = _won(paths.high[some], paths.low[some], close[some], sigma[some], horizon_hours, settings)
-        long_won[some], short_won[some] = known[some] & won[0], known[some] & won[1]
-    return Outcomes(known, long_won, short_won)
+        path = _Path(paths.high[some], paths.low[some], close[some], sigma[some], horizon_hours)
+        for side, (gained, log_return) in _sides(path, settings).items():
+            won[side][some] = known[some] & gained
+            returns[side][some] = np.where(known[some], np.expm1(log_return), np.nan)
+    return Outcomes(known, won["long"], won["short"], returns["long"], returns["short"])
 
 
-def _won(  # noqa: PLR0917 (three prices and what they are measured with)
-    high: Floats, low: Floats, close: Floats, sigma: Floats, horizon: int, settings: OutcomeSettings
-) -> tuple[Truths, Truths]:
-    """Where a long and where a short touches its target before its stop."""
+@dataclass(frozen=True)
+class _Path:
+    """Prices of some symbols, hours x symbols, the sigma that their barriers are scaled with, and the horizon."""
 
-    def up(sigmas: float) -> Whole:
-        return _first_reach(high, close * np.exp(sigmas * sigma), horizon)
+    high: Floats
+    low: Floats
+    close: Floats
+    sigma: Floats
+    horizon: int
 
-    def down(sigmas: float) -> Whole:
-        return _first_reach(-low, -close * np.exp(-sigmas * sigma), horizon)
+    def up(self, barrier: Floats) -> Whole:
+        """Rows until a high touches the barrier, a log return."""
+        return _first_reach(self.high, self.close * np.exp(barrier), self.horizon)
 
-    target_up, target_down = up(settings.target_sigmas), down(settings.target_sigmas)
-    if settings.stop_sigmas == settings.target_sigmas:
+    def down(self, barrier: Floats) -> Whole:
+        """Rows until a low touches it."""
+        return _first_reach(-self.low, -self.close * np.exp(barrier), self.horizon)
+
+    def at_the_end(self) -> Floats:
+        """Log return to the last close that is known within the horizon."""
+        rows = np.arange(len(self.close))[:, None]
+        newest = np.maximum.accumulate(np.where(np.isfinite(self.close), rows, 0), axis=0)
+        ends = np.minimum(rows + self.horizon, len(rows) - 1)
+        last = np.take_along_axis(newest, np.broadcast_to(ends, newest.shape), axis=0)
+        return np.log(np.take_along_axis(self.close, last, axis=0) / self.close)
+
+
+def _sides(path: _Path, settings: OutcomeSettings) -> dict[str, tuple[Truths, Floats]]:
+    """For each side: where it touches its target before its stop, and its log return net of costs."""
+    target, stop, costs = (
+        settings.target_sigmas * path.sigma,
+        settings.stop_sigmas * path.sigma,
+        settings.costs_bps / 1e4,
+    )
+    target_up, target_down = path.up(target + costs), path.down(-target - costs)
+    if costs == 0 and settings.stop_sigmas == settings.target_sigmas:
         stop_up, stop_down = target_up, target_down
     else:
-        stop_up, stop_down = up(settings.stop_sigmas), down(settings.stop_sigmas)
-    return target_up < stop_down, target_down < stop_up
+        stop_up, stop_down = path.up(stop - costs), path.down(costs - stop)
+    end = path.at_the_end()
+    found = {}
+    for side, first, other, timed_out in (("long", target_up, stop_down, end), ("short", target_down, stop_up, -end)):
+        neither = np.minimum(first, other) > path.horizon
+        log_return = np.where(neither, timed_out - costs, np.where(first < other, target, -stop))
+        found[side] = first < other, log_return
+    return found
 
 
 def _first_reach(values: Floats, level: Floats, horizon: int) -> Whole:

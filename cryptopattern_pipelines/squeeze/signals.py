@@ -47,6 +47,7 @@ class SignalSettings:
     confidence_threshold: float = 75.0
     max_reading_age_hours: float = 24.0
     realised_hours: int = 24
+    max_daily_age_hours: int = 24
 
     @property
     def snapshots_lookback(self) -> timedelta:
@@ -55,13 +56,13 @@ class SignalSettings:
 
     @property
     def readings_lookback(self) -> timedelta:
-        """How long before a window its readings must begin."""
+        """How long before a window its readings, and its levels, must begin."""
         return timedelta(hours=math.ceil(self.max_reading_age_hours))
 
     @property
     def liquidations_lookback(self) -> timedelta:
         """How long before a window its realised liquidations must begin."""
-        return timedelta(hours=self.realised_hours - 1)
+        return timedelta(hours=max(self.realised_hours - 1, self.max_daily_age_hours))
 
     @property
     def lookback(self) -> timedelta:

@@ -27,31 +27,17 @@ class Taken:
     last: pd.Timestamp | None
 
 
-def filled_up(schema: TableSchema, rows: pd.DataFrame, others: pd.DataFrame) -> pd.DataFrame:
-    """One row a key: cell by cell what `rows` tell, and what `others` tell where those are silent.
-
-    Both have the schema's columns and no key twice; so has the result, sorted by partition and key.
-    """
-    if others.empty:
-        return rows
-    key = list(schema.key)
-    both = pd.concat([rows, others], ignore_index=True) if len(rows) else others
-    shared = both.duplicated(key, keep=False)
-    if shared.any():
-        # `first` is each column's first value that is there.
-        one = both[shared].groupby(key, as_index=False, sort=False).first()
-        both = pd.concat([both[~shared], one[schema.names]], ignore_index=True)
-    return schema.conform(both.sort_values([schema.partition, *key]))
-
-
 def with_imported(
     store: TableStore, schema: TableSchema, rows: pd.DataFrame, start: datetime, end: datetime
 ) -> pd.DataFrame:
     """An asset's rows of [start, end), filled up with what was imported; the asset's own values come first."""
+    return schema.filled_up(rows, imported(store, schema, start, end))
+
+
+def imported(store: TableStore, schema: TableSchema, start: datetime, end: datetime) -> pd.DataFrame:
+    """What was imported of a table's [start, end)."""
     table = store.imported(schema.name)
-    if not _has_any(table):
-        return rows
-    return filled_up(schema, rows, table.read(start, end))
+    return table.read(start, end) if _has_any(table) else schema.empty()
 
 
 def take_in(
@@ -76,7 +62,7 @@ def take_in(
     for month in _by_month(schema, rows):
         start, end = _window(schema, month[schema.partition])
         there = table.read(start, end) if has_any else schema.empty()
-        together = filled_up(schema, month, there)
+        together = schema.filled_up(month, there)
         known = pd.concat([there, together], ignore_index=True).duplicated().to_numpy()[len(there) :]
         news = together.loc[~known, schema.partition].drop_duplicates().sort_values()
         if len(news):

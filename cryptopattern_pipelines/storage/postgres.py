@@ -5,7 +5,7 @@ What belongs here: how rows get into Postgres. The columns are in `schemas.py`, 
 """
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -60,20 +60,21 @@ def _alembic(connection: sa.Connection) -> Config:
     return config
 
 
-def publish(url: str, schema: TableSchema, frame: pd.DataFrame, start: datetime, end: datetime) -> int:
+def publish(url: str, schema: TableSchema, rows_of: Callable[[], pd.DataFrame], start: datetime, end: datetime) -> int:
     """Replace the rows of [start, end) in one transaction; how many are there now.
 
-    Readers see the window as it was until it is whole. A second publisher of the same table waits for the first.
+    Readers see the window as it was until it is whole. A second publisher of the same table waits for the first, and
+    only then are its rows read: what was read before could be older than what the first one publishes.
 
     Raises:
         InvalidRowsError: a row breaks the schema or lies outside the window.
         psycopg2.Error: the server can't be reached or refuses the rows; nothing was changed then.
     """
-    rows = checked(schema, frame, start, end)
     table = sql.Identifier(SERVING, schema.name)
     partition = sql.Identifier(schema.partition)
     with _transaction(url) as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", (_LOCKS, schema.name))
+        rows = checked(schema, rows_of(), start, end)
         cursor.execute(
             sql.SQL("DELETE FROM {} WHERE {} >= %s AND {} < %s").format(table, partition, partition), (start, end)
         )

@@ -80,8 +80,8 @@ def sorted_out(schema: TableSchema, rows: pd.DataFrame) -> tuple[pd.DataFrame, p
     """Tell the rows of a table from outside that can be from those that can't.
 
     Set aside are rows with a figure that is missing, infinite or out of its range, or that break a rule on whole rows
-    (a candle whose low stands above its high); of rows that share a key all but one where they are equal, and all of
-    them where they differ, since nobody can say which is right. A row's fate depends on it and on its key's others.
+    (a candle whose low stands above its high); of the rest, of rows that share a key all but one where they are equal,
+    and all of them where they differ, since nobody can say which is right.
 
     Returns:
         The rows that are left, and the others as rows of QUARANTINED_MARKET_ROWS.
@@ -98,7 +98,7 @@ def sorted_out(schema: TableSchema, rows: pd.DataFrame) -> tuple[pd.DataFrame, p
             for place in np.flatnonzero(np.isinf(values)).tolist():
                 reasons.setdefault(place, []).append(f"{column.name} is infinite")
     # What is infinite has its reason; the rules would only tell of it again.
-    finite = frame.drop(index=list(reasons))
+    finite = frame.drop(index=list(reasons)) if reasons else frame
     try:
         schema.pandera.validate(finite, lazy=True)
     except pa.errors.SchemaErrors as error:
@@ -107,7 +107,9 @@ def sorted_out(schema: TableSchema, rows: pd.DataFrame) -> tuple[pd.DataFrame, p
         of_row = failures["schema_context"] == "DataFrameSchema"
         if (failures["index"].isna() | (~of_row & failures["column"].isin(ours))).any():
             raise InvalidRowsError(_told(schema, finite, failures)) from error
-        for place, reason in _reasons(schema, finite, failures):
+        for place, reason in _reasons(failures):
+            reasons.setdefault(place, []).append(reason)
+        for place, reason in _told_twice(schema, frame.drop(index=list(reasons))):
             reasons.setdefault(place, []).append(reason)
     if not reasons:
         return frame, QUARANTINED_MARKET_ROWS.empty()
@@ -138,8 +140,8 @@ def _conformed(schema: TableSchema, rows: pd.DataFrame | Iterable[dict[str, Any]
         raise InvalidRowsError(f"{schema.name}: a column can't become its type: {error}") from error
 
 
-def _reasons(schema: TableSchema, frame: pd.DataFrame, failures: pd.DataFrame) -> Iterable[tuple[int, str]]:
-    """The places of broken rows, and what is wrong with each."""
+def _reasons(failures: pd.DataFrame) -> Iterable[tuple[int, str]]:
+    """The places of rows that can't be, and what is wrong with each."""
     for failure in failures.drop_duplicates(["schema_context", "check", "column", "index"]).itertuples():
         place = int(failure.index)
         if failure.check == _UNIQUENESS:
@@ -150,15 +152,18 @@ def _reasons(schema: TableSchema, frame: pd.DataFrame, failures: pd.DataFrame) -
             yield place, f"{failure.column} is missing"
         else:
             yield place, f"{failure.column} {failure.failure_case} is not {failure.check}"
-    if (failures["check"] == _UNIQUENESS).any():
-        copies = frame.duplicated(keep="first")
-        differ = frame[~copies].duplicated(list(schema.key), keep=False).reindex(frame.index, fill_value=False)
-        shared = frame.set_index(list(schema.key)).index
-        told_twice = shared.isin(shared[differ.to_numpy()])
-        for place in frame.index[told_twice]:
-            yield place, "told differently by another row of its key"
-        for place in frame.index[copies & ~told_twice]:
-            yield place, "a copy of another row"
+
+
+def _told_twice(schema: TableSchema, frame: pd.DataFrame) -> Iterable[tuple[int, str]]:
+    """The places of rows whose key another row has."""
+    copies = frame.duplicated(keep="first")
+    differ = frame[~copies].duplicated(list(schema.key), keep=False).reindex(frame.index, fill_value=False)
+    keys = frame.set_index(list(schema.key)).index
+    told_differently = keys.isin(keys[differ.to_numpy()])
+    for place in frame.index[told_differently]:
+        yield place, "told differently by another row of its key"
+    for place in frame.index[copies & ~told_differently]:
+        yield place, "a copy of another row"
 
 
 def _as_json(row: dict[str, Any]) -> str:

@@ -42,6 +42,10 @@ SIGNALS = [
     "funding_extreme",
     "open_interest_change",
 ]
+# What a forecast is asked for, each within 24 hours: see `squeeze/targets.py`.
+TARGETS = ["long_squeeze", "short_squeeze", "up_move", "down_move", "any_move"]
+# Kinds of models, from the plainest on: see `squeeze/models.py`.
+MODEL_KINDS = ["climatology", "volatility", "logistic", "boosting", "blend"]
 
 _ARROW = {
     TIME: pyarrow.timestamp("us", tz="UTC"),
@@ -71,7 +75,7 @@ class Column:
     description: str
     nullable: bool = False
     checks: tuple[pa.Check, ...] = ()
-    before: int | None = None
+    before: str | int | None = None
 
 
 @dataclass(frozen=True)
@@ -156,7 +160,24 @@ class TableSchema:
             else pd.Series(None, index=frame.index, dtype=c.dtype)
             for c in self.columns
         }
-        return pd.DataFrame(columns).reset_index(drop=True)
+        # Not copied into one block: of millions of rows, both would not fit beside each other.
+        return pd.DataFrame(columns, copy=False).reset_index(drop=True)
+
+    def filled_up(self, rows: pd.DataFrame, others: pd.DataFrame) -> pd.DataFrame:
+        """One row a key: cell by cell what `rows` tell, and what `others` tell where those are silent.
+
+        Both have this table's columns and no key twice; so has the result, sorted by the key.
+        """
+        if others.empty:
+            return rows
+        key = list(self.key)
+        both = pd.concat([rows, others], ignore_index=True) if len(rows) else others
+        shared = both.duplicated(key, keep=False)
+        if shared.any():
+            # `first` is each column's first value that is there.
+            one = both[shared].groupby(key, as_index=False, sort=False).first()
+            both = pd.concat([both[~shared], one[self.names]], ignore_index=True)
+        return self.conform(both.sort_values(key))
 
 
 def _hour() -> Column:
@@ -456,7 +477,7 @@ REALISED_LIQUIDATIONS = TableSchema(
 )
 
 # What comes from outside as rows: one that is broken is set aside and leaves the others be; see `rows.sorted_out`.
-MARKET_TABLES = (MARKET_CANDLES.name, DERIVATIVES_METRICS.name, REALISED_LIQUIDATIONS.name)
+MARKET_TABLES = (MARKET_CANDLES, DERIVATIVES_METRICS, REALISED_LIQUIDATIONS)
 
 EXCHANGE_SNAPSHOTS = TableSchema(
     "exchange_snapshots",
@@ -555,7 +576,9 @@ QUARANTINED_MARKET_ROWS = TableSchema(
     ("hour", "table_name", "number"),
     (
         _hour(),
-        Column("table_name", TEXT, "table that it was meant for", checks=_one_of(list(MARKET_TABLES))),
+        Column(
+            "table_name", TEXT, "table that it was meant for", checks=_one_of([table.name for table in MARKET_TABLES])
+        ),
         Column("number", WHOLE, "1, 2, ... among that table's rows of the hour", checks=_positive()),
         _symbol(),
         Column("venue", TEXT, "e.g. binance"),
@@ -611,11 +634,49 @@ SQUEEZE_ANALYSES = TableSchema(
             TEXT,
             "where the shares are from",
             True,
-            _one_of(["all_leverage", "optical_opti", "realised_liquidations"]),
+            _one_of(["all_leverage", "optical_opti", "realised_liquidations", "daily_liquidations"]),
         ),
         Column("dominance_sha256", TEXT, "picture that they were read from", True),
-        Column("dominance_age_hours", REAL, "age of that picture at the hour's end", True, _not_negative()),
+        Column(
+            "dominance_age_hours",
+            REAL,
+            "age at the hour's end of that picture, or of the day that a daily total is of",
+            True,
+            _not_negative(),
+        ),
+        *(
+            column
+            for chart in ("all_leverage", "optical_opti")
+            for column in (
+                Column(f"{chart}_long_pct", REAL, f"share of longs on the newest {chart} chart", True, _percent()),
+                Column(f"{chart}_short_pct", REAL, f"share of shorts on the newest {chart} chart", True, _percent()),
+                Column(f"{chart}_age_hours", REAL, "age of that chart at the hour's end", True, _not_negative()),
+            )
+        ),
+        *(
+            column
+            for place, way in (("above", "at or above"), ("below", "below"))
+            for column in (
+                Column(
+                    f"nearest_cluster_{place}",
+                    REAL,
+                    f"nearest price {way} the hour's at which the newest heatmap or map shows liquidations, USD",
+                    True,
+                    _positive(),
+                ),
+                Column(f"cluster_{place}_distance_pct", REAL, "how far that is, percent", True, _not_negative()),
+                Column(
+                    f"cluster_{place}_strength",
+                    REAL,
+                    "its strength as a fraction of the chart's largest",
+                    True,
+                    _fraction(),
+                ),
+            )
+        ),
+        Column("clusters_age_hours", REAL, "age of that heatmap or map at the hour's end", True, _not_negative()),
         Column("market_sources", TEXT, "venue:market of the snapshot, comma between"),
+        Column("explanation", TEXT, "what the row says, in one sentence", True),
     ),
     indexes=(("symbol", "hour"), ("severity", "hour"), ("hour", "probability")),
 )
@@ -623,15 +684,22 @@ SQUEEZE_ANALYSES = TableSchema(
 WIN_RATES = TableSchema(
     "win_rates",
     "day",
-    "one symbol, timeframe and side: how often an analysis of that side was right by the end of the day",
-    ("day", "symbol", "timeframe", "side"),
+    "one symbol, condition, timeframe and side: how often a claim of that side was right by the end of the day",
+    ("day", "symbol", "condition", "timeframe", "side"),
     (
         _day(),
         _symbol(),
+        Column(
+            "condition",
+            TEXT,
+            "which claims are counted: all, those of a severity (severity:MAJOR), or of a pattern (pattern:...)",
+            checks=(pa.Check.str_length(min_value=1),),
+            before="all",
+        ),
         Column("timeframe", TEXT, "how long an outcome is waited for", checks=_one_of(["24h", "7d", "1m"])),
         Column("side", TEXT, "long: price was to rise (SHORT_SQUEEZE); short: to fall", checks=_one_of(SIDES)),
-        Column("wins", WHOLE, "analyses whose target was touched first", checks=_not_negative()),
-        Column("sample_size", WHOLE, "analyses of that side with a known outcome", checks=_not_negative()),
+        Column("wins", WHOLE, "windows whose target was touched first, net of costs", checks=_not_negative()),
+        Column("sample_size", WHOLE, "claims of that side with a known outcome", checks=_not_negative()),
         Column(
             "effective_sample_size",
             WHOLE,
@@ -656,10 +724,34 @@ WIN_RATES = TableSchema(
         ),
         Column("lift", REAL, "win rate over base rate", True, _not_negative()),
         Column(
+            "lift_low", REAL, "interval of the lift at 95 %, lower end; both rates are uncertain", True, _not_negative()
+        ),
+        Column(
+            "lift_high", REAL, "interval of the lift at 95 %, upper end; empty where it has none", True, _not_negative()
+        ),
+        Column("net_return_pct", REAL, "mean return of the windows that do not overlap, net of costs, percent", True),
+        Column("base_net_return_pct", REAL, "the same of every hour, percent", True),
+        Column("costs_bps", REAL, "fees and slippage of entry and exit together, basis points", True, _not_negative()),
+        Column(
             "verdict",
             TEXT,
-            "EDGE: interval above the base rate; ADVERSE: below; NO_EDGE: holds it; NO_DATA: no outcome",
+            "EDGE: interval above the base rate, and so with the base rate's own error and the number of conditions "
+            "looked at; ADVERSE: below in the same way; NO_EDGE: neither; NO_DATA: no outcome",
             checks=_one_of(["EDGE", "ADVERSE", "NO_EDGE", "NO_DATA"]),
+        ),
+        Column(
+            "bias",
+            TEXT,
+            "side that has an EDGE where the other has none, NONE else",
+            True,
+            _one_of(["LONG", "SHORT", "NONE"]),
+        ),
+        Column(
+            "bias_strength_pct",
+            REAL,
+            "that side's win rate less its base rate, percentage points; empty without a bias",
+            True,
+            _percent(),
         ),
     ),
     indexes=(("symbol", "day"),),
@@ -697,14 +789,23 @@ SQUEEZE_EVENTS = TableSchema(
         Column(
             "liquidated_usd",
             REAL,
-            "USD of the squeezed side closed by force within the move; empty without a feed, and then no condition",
+            "USD of the squeezed side closed by force, as far as liquidated_source tells it; empty without any",
             True,
             _not_negative(),
         ),
         Column(
+            "liquidated_source",
+            TEXT,
+            "what liquidated_usd is: hourly_feed: of the move's hours; daily_feed: of the whole days that it touched; "
+            "open_interest_proxy: no liquidations but the stand-in of liquidated_proxy_usd",
+            True,
+            _one_of(["hourly_feed", "daily_feed", "open_interest_proxy"]),
+        ),
+        Column(
             "liquidated_percentile",
             REAL,
-            "rank of its greatest hour among the hours before the start, percent; empty without a feed",
+            "rank of its greatest hour among the hours before, or of its greatest day among the days before, percent; "
+            "empty without a feed, and then no condition",
             True,
             _percent(),
         ),
@@ -732,6 +833,186 @@ SQUEEZE_EVENTS = TableSchema(
     indexes=(("symbol", "day"), ("squeeze_type", "started_at")),
 )
 
+SQUEEZE_FORECASTER = TableSchema(
+    "squeeze_forecaster",
+    "day",
+    "one target: the model that stands at the end of the day, and what the day's training did",
+    ("day", "target"),
+    (
+        _day(),
+        Column("target", TEXT, "what is forecast, within 24 hours", checks=_one_of(TARGETS)),
+        Column(
+            "status",
+            TEXT,
+            "PROMOTED: a model was trained and beat the one that stood; KEPT: it did not; CARRIED: no training; "
+            "NO_DATA: nothing stands, too little is known",
+            checks=_one_of(["PROMOTED", "KEPT", "CARRIED", "NO_DATA"]),
+        ),
+        Column("reason", TEXT, "the status in words, with what it was judged by"),
+        Column("model_kind", TEXT, "kind of the model that stands", True, _one_of(MODEL_KINDS)),
+        Column("model_version", TEXT, "its day of training and the beginning of its hash", True),
+        Column("model_sha256", TEXT, "hash by which the model is kept in the store", True),
+        Column("trained_on", TIME, "the day by whose end it was trained", True),
+        Column("calibration", TEXT, "map from its chances to those that came true", True),
+        Column("training_sha256", TEXT, "hash of the rows that it learned from and was judged on", True),
+        Column("training_from", TIME, "first hour that it learned from", True),
+        Column("training_to", TIME, "last hour that it learned from", True),
+        Column("training_rows", WHOLE, "rows that it learned from", True, _positive()),
+        Column("validation_from", TIME, "first hour that it was judged on, none of which it learned from", True),
+        Column("validation_to", TIME, "last hour that it was judged on", True),
+        Column("validation_rows", WHOLE, "rows that it was judged on", True, _positive()),
+        Column(
+            "base_rate_pct", REAL, "how often the target came in the hours it learned from, percent", True, _percent()
+        ),
+        Column(
+            "base_sample_size",
+            WHOLE,
+            "windows behind the base rate that do not overlap, all symbols",
+            True,
+            _positive(),
+        ),
+        Column("brier", REAL, "its Brier score in the validation, before calibration", True, _fraction()),
+        Column("brier_base", REAL, "that of the base rate", True, _fraction()),
+        Column("brier_before", REAL, "that of the model that stood before", True, _fraction()),
+        Column("skill", REAL, "1 - brier / brier_base", True),
+        Column(
+            "calibration_error",
+            REAL,
+            "expected calibration error in the validation, before calibration",
+            True,
+            _fraction(),
+        ),
+    ),
+    indexes=(("target", "day"),),
+)
+
+SQUEEZE_FORECASTS = TableSchema(
+    "squeeze_forecasts",
+    "hour",
+    "one symbol and target: its chance within 24 hours, by the model that stood before the hour's day began",
+    ("hour", "symbol", "target"),
+    (
+        _hour(),
+        _symbol(),
+        Column("target", TEXT, "what is forecast, within the 24 hours after the hour", checks=_one_of(TARGETS)),
+        Column("probability_pct", REAL, "calibrated chance, percent", checks=_percent()),
+        Column(
+            "base_rate_pct",
+            REAL,
+            "how often the target came in the hours that the model learned from, percent",
+            checks=_percent(),
+        ),
+        Column(
+            "base_sample_size",
+            WHOLE,
+            "windows behind the base rate that do not overlap, all symbols",
+            checks=_positive(),
+        ),
+        Column(
+            "interval_low_pct",
+            REAL,
+            "Wilson interval at 95 % of how often it came in the validation after such a chance, lower end; "
+            "empty for a base rate alone",
+            True,
+            _percent(),
+        ),
+        Column("interval_high_pct", REAL, "the same, upper end", True, _percent()),
+        Column("interval_sample_size", WHOLE, "days of the validation behind the interval", True, _positive()),
+        Column("drivers", TEXT, "the features that move the log-odds most, each with how far; empty for a base rate"),
+        Column("model_kind", TEXT, "kind of the model", checks=_one_of(MODEL_KINDS)),
+        Column("model_version", TEXT, "as in squeeze_forecaster"),
+    ),
+    indexes=(("symbol", "hour"), ("target", "hour")),
+)
+
+SYMBOLS = TableSchema(
+    "symbols",
+    "day",
+    "one name under which venues list a coin, as it was known by the end of the day",
+    ("day", "symbol"),
+    (
+        _day(),
+        Column("symbol", TEXT, "the name as venues list it, e.g. MATIC; other tables go by the newest name, POL"),
+        Column(
+            "status",
+            TEXT,
+            "listed: on a venue at the day's end; delisted: on none any more",
+            checks=_one_of(["listed", "delisted"]),
+        ),
+        Column("renamed_to", TEXT, "the coin's newer name, once its name has changed", True),
+        Column("venues", TEXT, "where it is listed, or last was, comma between"),
+        Column("markets", TEXT, "venue:market of each, comma between"),
+        Column("instruments", TEXT, "venue:market:name of each, comma between"),
+        Column(
+            "multiplier",
+            WHOLE,
+            "coins in one unit of its largest instrument: 1000 for 1000PEPE, 1 where coins trade one by one",
+            checks=_positive(),
+        ),
+        Column("first_seen", TIME, "since when it is known to trade, UTC"),
+        Column("last_seen", TIME, "until when it was seen to trade, at most the day's end, UTC"),
+        Column(
+            "volume_24h_usd",
+            REAL,
+            "traded in the day's 24 hours, all instruments of the name, USD; empty where no candles were asked for",
+            True,
+            _not_negative(),
+        ),
+    ),
+    indexes=(("symbol", "day"),),
+)
+
+PATTERN_LIBRARY = TableSchema(
+    "pattern_library",
+    "day",
+    "one named pattern, symbol (or all), timeframe and side: what it was worth by the end of the day",
+    ("day", "pattern", "symbol", "timeframe", "side"),
+    (
+        _day(),
+        Column("pattern", TEXT, "name of the pattern"),
+        Column("symbol", TEXT, "coin's canonical name, or all for every coin together"),
+        Column("timeframe", TEXT, "how long an outcome is waited for", checks=_one_of(["24h", "7d"])),
+        Column("side", TEXT, "long: the price was to rise; short: to fall", checks=_one_of(SIDES)),
+        Column("conditions", TEXT, "what makes the pattern, in words"),
+        Column("occurrences", WHOLE, "times that it began, with a known outcome", checks=_not_negative()),
+        Column("effective_sample_size", WHOLE, "of those, how many windows do not overlap", checks=_not_negative()),
+        Column("success_rate_pct", REAL, "wins over those windows, by the triple barrier, percent", True, _percent()),
+        Column("interval_low_pct", REAL, "Wilson interval at 95 %, lower end", True, _percent()),
+        Column("interval_high_pct", REAL, "the same, upper end", True, _percent()),
+        Column("base_rate_pct", REAL, "wins over every hour of the same symbol and period, percent", True, _percent()),
+        Column("base_sample_size", WHOLE, "windows of those hours that do not overlap", checks=_not_negative()),
+        Column("lift", REAL, "success rate over base rate", True, _not_negative()),
+        Column("average_return_pct", REAL, "mean return of a trade of that side, net of costs, percent", True),
+        Column(
+            "average_duration_hours", REAL, "how long the pattern held on, at most the timeframe", True, _positive()
+        ),
+        Column("discovery_windows", WHOLE, "windows in the earlier two thirds of the period", checks=_not_negative()),
+        Column("discovery_rate_pct", REAL, "wins over those, percent", True, _percent()),
+        Column(
+            "p_value",
+            REAL,
+            "chance of such a rate, or a better one, in the earlier part without an edge",
+            True,
+            _fraction(),
+        ),
+        Column("q_value", REAL, "the same, corrected for all tests of the day (Benjamini-Hochberg)", True, _fraction()),
+        Column("confirmation_windows", WHOLE, "windows in the later third", checks=_not_negative()),
+        Column("confirmation_rate_pct", REAL, "wins over those, percent", True, _percent()),
+        Column(
+            "confirmation_base_rate_pct", REAL, "wins over every hour of the later third, percent", True, _percent()
+        ),
+        Column("confirmation_p_value", REAL, "chance of such a rate there without an edge", True, _fraction()),
+        Column(
+            "status",
+            TEXT,
+            "NO_DATA: too few windows; NO_EDGE: no better than the base rate; FOUND: better in the earlier part, the "
+            "later can't tell yet; CONFIRMED: better there too; NOT_CONFIRMED: not there",
+            checks=_one_of(["NO_DATA", "NO_EDGE", "FOUND", "CONFIRMED", "NOT_CONFIRMED"]),
+        ),
+    ),
+    indexes=(("symbol", "day"), ("status", "day")),
+)
+
 TABLES: dict[str, TableSchema] = {
     table.name: table
     for table in (
@@ -751,5 +1032,9 @@ TABLES: dict[str, TableSchema] = {
         SQUEEZE_ANALYSES,
         WIN_RATES,
         SQUEEZE_EVENTS,
+        SQUEEZE_FORECASTER,
+        SQUEEZE_FORECASTS,
+        PATTERN_LIBRARY,
+        SYMBOLS,
     )
 }

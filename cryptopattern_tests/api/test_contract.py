@@ -31,6 +31,8 @@ OPERATIONS = [
     ("GET", "/api/v1/analyses/{symbol}"),
     ("GET", "/api/v1/win-rates/{symbol}"),
     ("GET", "/api/v1/events/{symbol}"),
+    ("GET", "/api/v1/forecasts/{symbol}"),
+    ("GET", "/api/v1/patterns/{symbol}"),
     ("GET", "/api/v1/squeeze-alerts"),
     ("GET", "/api/v1/symbols"),
     ("POST", "/api/v1/analyze/{symbol}"),
@@ -71,7 +73,7 @@ def test_every_answer_keeps_to_the_document(
 
 def put_right(case: schemathesis.Case, service: Service) -> None:
     """What the document can't say: a cursor is what a page before gave, and a range begins before it ends."""
-    query: dict[str, Any] = case.query or {}  # type: ignore[assignment]
+    query: dict[str, Any] = case.query or {}
     if "cursor" in query:
         path = case.operation.path.replace("{symbol}", "BTC")
         cursor = service.client.get(path, params={"limit": 1}).json()["data"]["next"]

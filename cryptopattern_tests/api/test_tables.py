@@ -14,6 +14,8 @@ PATHS = {
     "analyses": "squeeze_analyses",
     "win-rates": "win_rates",
     "events": "squeeze_events",
+    "forecasts": "squeeze_forecasts",
+    "patterns": "pattern_library",
 }
 
 

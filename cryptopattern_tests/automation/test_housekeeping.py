@@ -46,7 +46,8 @@ def run(instance: dg.DagsterInstance, first: str, last: str, fails: bool = False
         if fails:
             raise dg.Failure("broken", allow_retries=False)
         yield dg.AssetCheckResult(check_name="is_whole", passed=True)
-        yield dg.MaterializeResult(metadata={"rows": 1}, tags={"made_by": "test"})
+        preview = dg.MetadataValue.table([dg.TableRecord({"price": "1"})])
+        yield dg.MaterializeResult(metadata={"rows": 1, "preview": preview}, tags={"made_by": "test"})
 
     tags = {ASSET_PARTITION_RANGE_START_TAG: first, ASSET_PARTITION_RANGE_END_TAG: last}
     assert dg.materialize([analyses], instance=instance, tags=tags, raise_on_error=False).success is not fails
@@ -86,12 +87,15 @@ def test_the_health_job_warns_of_a_bad_partition_on_its_asset_alone(instance: dg
 def state(instance: dg.DagsterInstance) -> object:
     """What the UI shows of the asset: its partitions, its last materialisation, its check, and what failed."""
     event = instance.get_latest_materialization_event(LAST_OF_HOUR)
+    assert event is not None
+    assert event.asset_materialization is not None
     checks = instance.event_log_storage.get_latest_asset_check_execution_by_key(
         [dg.AssetCheckKey(LAST_OF_HOUR, "is_whole")]
     )
     return (
         instance.get_materialized_partitions(LAST_OF_HOUR),
-        event and event.asset_materialization,
+        event.asset_materialization.metadata["rows"],
+        event.asset_materialization.tags,
         {key: record.status for key, record in checks.items()},
         failed_partitions(instance, LAST_OF_HOUR),
     )
@@ -119,6 +123,8 @@ def test_old_logs_go_and_the_state_of_the_partitions_stays(
         monkeypatch.setattr(housekeeping_module, "KEEP_LOGS", timedelta(0))
         assert housekeeping.execute_in_process(instance=instance).success
         assert state(instance) == before
+        newest = instance.fetch_materializations(LAST_OF_HOUR, limit=9).records
+        assert [set(record.asset_materialization.metadata) for record in newest] == [{"rows"}] * 3  # type: ignore[union-attr]
         # The newest materialisation of three hours, the attempts at two since, and what housekeeping itself logged.
         assert storage.forget(datetime.now(UTC)) > 0
         assert (events(), state(instance)) == (5, before)

@@ -16,7 +16,7 @@ import pandas as pd
 import psycopg2
 import pytest
 
-from cryptopattern_pipelines.assets import market, outcomes, screenshots, squeeze
+from cryptopattern_pipelines.assets import forecasts, market, outcomes, screenshots, squeeze
 from cryptopattern_pipelines.assets.serving import serving_asset
 from cryptopattern_pipelines.automation.partitions import HOURLY, Window, partitions_of, range_tags
 from cryptopattern_pipelines.checks.quality import NO_ROW_IS_SET_ASIDE
@@ -24,6 +24,7 @@ from cryptopattern_pipelines.checks.schema import CHECK
 from cryptopattern_pipelines.definitions import build_definitions
 from cryptopattern_pipelines.market.source import Problem
 from cryptopattern_pipelines.reading.picture import load_picture
+from cryptopattern_pipelines.storage.imported import take_in
 from cryptopattern_pipelines.storage.schemas import MARKET_CANDLES, TABLES
 from cryptopattern_tests.integration.installation import HOUR, SAMPLES, Installation
 
@@ -40,7 +41,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory, module_postgres_url: str) -
 
 
 def assets_by_name() -> dict[str, dg.AssetsDefinition]:
-    tables = dg.load_assets_from_modules([screenshots, market, squeeze, outcomes])
+    tables = dg.load_assets_from_modules([screenshots, market, squeeze, outcomes, forecasts])
     return {asset.key.to_user_string(): asset for asset in tables if isinstance(asset, dg.AssetsDefinition)} | {
         f"serving/{table.name}": serving_asset(table) for table in TABLES.values()
     }
@@ -144,7 +145,12 @@ def run_over(installation: Installation, *rows: dict[str, Any]) -> dg.ExecuteInP
         "market": _ToldMarket(rows=list(rows))
     }
     return dg.materialize(
-        [market.market_candles, market.quarantined_market_rows, market.exchange_snapshots],
+        [
+            market.market_candles,
+            market.quarantined_market_rows,
+            market.exchange_snapshots,
+            market.market_contradictions,
+        ],
         partition_key=AN_HOUR.strftime(HOURLY.fmt),
         resources=resources,
         raise_on_error=False,
@@ -183,6 +189,23 @@ def test_a_broken_row_of_a_source_is_set_aside_and_the_hour_goes_on(tmp_path: Pa
     assert run_over(installation, told_candle(), told_candle(venue="okx")).success
     assert installation.rows("quarantined_market_rows", *window).empty
     assert installation.rows("exchange_snapshots", *window)["venue_count"].tolist() == [2]
+
+
+def test_an_import_takes_the_place_of_a_broken_row_and_is_held_against_the_others(tmp_path: Path) -> None:
+    installation = Installation.at(tmp_path, None)
+    window = (AN_HOUR, AN_HOUR + HOUR)
+    own = [told_candle(), told_candle(venue="okx", low=0.0)]
+    imported = [told_candle(close=10.2), told_candle(venue="okx", close=10.1)]
+    store = installation.store
+    take_in(store, MARKET_CANDLES, MARKET_CANDLES.conform([row | {"hour": AN_HOUR} for row in imported]))
+    assert run_over(installation, *own).success
+    candles = installation.rows("market_candles", *window)
+    assert candles[["venue", "close"]].to_numpy().tolist() == [["binance", 10.0], ["okx", 10.1]]
+    assert installation.rows("quarantined_market_rows", *window)["venue"].tolist() == ["okx"]
+    told = installation.rows("market_contradictions", *window)
+    assert told[["what", "source_a", "source_b", "value_a", "value_b"]].to_numpy().tolist() == [
+        ["imported_close", "binance:spot", "binance:spot imported", 10.0, 10.2]
+    ]
 
 
 @pytest.mark.parametrize(

@@ -339,3 +339,45 @@ def test_a_mirror_that_errs_is_asked_again_and_one_that_lies_is_an_error(tmp_pat
         mirror.faults[f"/{path}.CHECKSUM"] += [Reply(b"", 403)]
         with pytest.raises(ArchiveError, match="status 403"):
             source.candles(["ABC"], hour, hour + HOUR)
+
+
+def test_rows_that_stand_twice_and_rows_of_zeros(tmp_path: Path) -> None:
+    hour = datetime(2025, 2, 3, tzinfo=UTC)
+    failed: list[object] = [ms(hour + HOUR), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
+    rows = [kline(hour, 10.0), kline(hour, 11.0), failed, kline(hour + 2 * HOUR, 12.0)]
+    put(tmp_path, f"{UM}/monthly/klines/ABCUSDT/1h/ABCUSDT-1h-2025-02.zip", KLINES, rows)
+    candles = ArchiveSource(tmp_path).candles(["ABC"], hour, hour + 4 * HOUR)
+    assert candles[["hour", "close"]].to_numpy().tolist() == [[hour, 11.0], [hour + 2 * HOUR, 12.0]]
+
+
+def test_a_day_that_spot_months_have_wrong_is_taken_from_its_own_file(tmp_path: Path) -> None:
+    """https://github.com/binance/binance-public-data/issues/475"""
+    hour = datetime(2021, 9, 29, 23, tzinfo=UTC)
+    for market, folder in (("spot", "data/spot"), ("perpetual", UM)):
+        month = f"{folder}/monthly/klines/ABCUSDT/1h/ABCUSDT-1h-2021-09.zip"
+        put(tmp_path, month, KLINES, [kline(hour, 10.0), kline(hour + HOUR, 11.0)], header=False)
+        day = f"{folder}/daily/klines/ABCUSDT/1h/ABCUSDT-1h-2021-09-29.zip"
+        put(tmp_path, day, KLINES, [kline(hour, 20.0)], header=False)
+        candles = ArchiveSource(tmp_path).candles(["ABC"], hour, hour + 2 * HOUR)
+        closes = candles[candles["market"] == market]["close"].tolist()
+        assert closes == ([20.0, 11.0] if market == "spot" else [10.0, 11.0])
+
+
+def test_metrics_bear_the_end_of_their_period_and_its_start_from_2026_06_25_on(tmp_path: Path) -> None:
+    """The day before ends with the label 00:00, as the day itself begins: they mean 00:00 and 00:05."""
+    turn = datetime(2026, 6, 25, tzinfo=UTC)
+
+    def shot(moment: datetime, interest: float) -> list[object]:
+        return [f"{moment:%Y-%m-%d %H:%M:%S}", "ABCUSDT", interest, interest, 1, 1, 1, 1]
+
+    folder = f"{UM}/daily/metrics/ABCUSDT/ABCUSDT-metrics"
+    before = [shot(turn - timedelta(minutes=5), 1.0), shot(turn, 2.0)]
+    since = [shot(turn, 3.0), shot(turn + timedelta(minutes=50), 4.0), shot(turn + timedelta(minutes=55), 5.0)]
+    put(tmp_path, f"{folder}-2026-06-24.zip", METRICS, before, header=False)
+    put(tmp_path, f"{folder}-2026-06-25.zip", METRICS, since)
+    rows = ArchiveSource(tmp_path).derivatives_metrics(["ABC"], turn - HOUR, turn + 2 * HOUR)
+    # Published five minutes later: 23:55 by midnight, 00:55 (labelled 00:50) by 01:00, 01:00 (labelled 00:55) after.
+    assert rows["open_interest_base"].tolist() == [1.0, 4.0, 5.0]
+    assert rows["open_interest_time"].tolist() == [
+        turn - timedelta(minutes=5), turn + timedelta(minutes=55), turn + HOUR
+    ]  # fmt: skip

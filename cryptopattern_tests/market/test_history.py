@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cryptopattern_pipelines.market.history import History, HistoryError, as_one, pieces, rows_of
@@ -62,6 +62,7 @@ def test_a_file_of_each_kind_gives_the_same_rows(tmp_path: Path, ending: str) ->
     assert reasons(history) == {3: "has no figure"}
 
 
+@settings(deadline=None)
 @given(st.integers(0, 60 * 24 - 1))
 def test_a_snapshot_is_published_by_the_end_of_its_hour_and_not_by_the_one_before(minute: int) -> None:
     when = START + timedelta(minutes=minute)
@@ -86,6 +87,22 @@ def test_of_several_snapshots_of_an_hour_each_columns_last_counts() -> None:
         [START, 1.0, 7.0],
         [START + HOUR, 9.0, 9.0],
     ]
+
+
+def test_of_several_markets_of_a_coin_one_counts_in_each_hour() -> None:
+    history = of_frame(
+        shots(
+            (START, "BTCUSDC", 1.0), (START + timedelta(minutes=5), "BTCUSDC", 2.0), (START, "BTCUSDT", 3.0),
+            (START, "MATICUSDT", 4.0), (START, "POLUSDT", 5.0), (START + HOUR, "MATICUSDT", 6.0),
+            (START + HOUR, "BTCUSDC", 7.0),
+        ),
+        BYBIT,
+    )  # fmt: skip
+    assert history.rows[["hour", "symbol", "open_interest_base"]].to_numpy().tolist() == [
+        [START, "BTC", 3.0], [START, "POL", 5.0], [START + HOUR, "BTC", 7.0], [START + HOUR, "POL", 6.0],
+    ]  # fmt: skip
+    assert set(reasons(history).values()) == {"another market of the coin and hour counts"}
+    assert len(history.rejected) == 3
 
 
 def test_figures_of_a_day_stand_at_its_last_hour() -> None:

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from cryptopattern_pipelines.reading.axes import Number, category_axis, fit_axis, parse_number, writes_decimal_comma
+from cryptopattern_pipelines.reading.axes import category_axis, fit_axis
+from cryptopattern_pipelines.reading.printed_numbers import Number, parse_number, writes_decimal_comma
 
 
 @pytest.mark.parametrize(

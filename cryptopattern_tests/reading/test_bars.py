@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cryptopattern_pipelines.reading.bars import find_bars, find_share_bar
+from cryptopattern_pipelines.reading.bars import find_share_bar, find_table
 
 from . import drawn
 
@@ -14,7 +14,7 @@ shares = st.integers(0, 1000).map(lambda tenths: tenths / 10)
 @settings(max_examples=25, deadline=None)
 @given(st.lists(shares, min_size=3, max_size=12), st.integers(240, 900))
 def test_each_share_is_measured_to_a_pixel(wanted: list[float], width: int) -> None:
-    table = find_bars(drawn.bars(wanted, width=width))
+    table = find_table(drawn.bars(wanted, width=width))
     assert table is not None
     assert len(table.bars) == len(wanted)
     for bar, share in zip(table.bars, wanted, strict=True):
@@ -27,7 +27,7 @@ def test_a_jpeg_costs_less_than_a_third_of_a_point(quality: int) -> None:
     squeezed = cv2.imencode(".jpg", drawn.bars(wanted), [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
     picture = cv2.imdecode(squeezed, cv2.IMREAD_COLOR)
     assert picture is not None
-    table = find_bars(picture)
+    table = find_table(picture)
     assert table is not None
     assert np.abs([bar.long_pct - share for bar, share in zip(table.bars, wanted, strict=True)]).max() < 0.34
 
@@ -37,13 +37,13 @@ def test_a_jpeg_costs_less_than_a_third_of_a_point(quality: int) -> None:
     [((38, 166, 154), (239, 83, 80)), ((59, 130, 246), (249, 115, 22)), ((124, 252, 124), (177, 108, 255))],
 )
 def test_sides_are_told_by_colour_whatever_the_palette(long: tuple[int, int, int], short: tuple[int, int, int]) -> None:
-    table = find_bars(drawn.bars([20.0, 50.0, 80.0], long=long, short=short))
+    table = find_table(drawn.bars([20.0, 50.0, 80.0], long=long, short=short))
     assert table is not None
     assert [round(bar.long_pct) for bar in table.bars] == [20, 50, 80]
 
 
 def test_a_table_the_other_way_round_is_told() -> None:
-    table = find_bars(drawn.bars([20.0, 50.0, 80.0], long=drawn.RED, short=drawn.GREEN))
+    table = find_table(drawn.bars([20.0, 50.0, 80.0], long=drawn.RED, short=drawn.GREEN))
     assert table is not None
     assert table.mirrored
     assert [round(bar.long_pct) for bar in table.bars] == [80, 50, 20]
@@ -53,7 +53,7 @@ def test_a_table_the_other_way_round_is_told() -> None:
 def test_nothing_is_found_in_noise_or_on_an_empty_page() -> None:
     noise = np.random.default_rng(5).integers(0, 256, (400, 500, 3), dtype=np.uint8)
     for picture in (noise, np.full((300, 400, 3), 200, np.uint8)):
-        assert find_bars(picture) is None
+        assert find_table(picture) is None
         assert find_share_bar(picture) is None
 
 
@@ -61,7 +61,7 @@ def test_what_lies_over_a_bar_widens_its_error() -> None:
     picture = drawn.bars([30.0, 50.0, 70.0, 80.0, 90.0])
     picture[99:122, 370:440] = 255  # over the boundary of the second
     picture[169:192, 150:650] = 255  # over most of the fourth
-    table = find_bars(picture)
+    table = find_table(picture)
     assert table is not None
     assert [bar.error > 3 for bar in table.bars] == [False, True, False, True, False]
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from cryptopattern_pipelines.reading.axes import Box
 from cryptopattern_pipelines.reading.cumulative import line_ends
+from cryptopattern_pipelines.reading.pixels import Box
 
 WIDTH, HEIGHT, BASE = 900, 500, 440
 PLOT = Box(60, 40, 860, BASE)

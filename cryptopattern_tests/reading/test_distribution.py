@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from cryptopattern_pipelines.reading.bars import Bar, find_bars
+from cryptopattern_pipelines.reading.bars import Bar, find_table
 from cryptopattern_pipelines.reading.distribution import DistributionChart, numbers_in, read_distribution
 from cryptopattern_pipelines.reading.ocr import Word, default_engine
 from cryptopattern_pipelines.reading.picture import load_picture
@@ -18,7 +18,7 @@ ROWS = [
 
 
 def read(picture: np.ndarray) -> DistributionChart:
-    table = find_bars(picture)
+    table = find_table(picture)
     assert table is not None
     return read_distribution(picture, table, default_engine())
 
@@ -130,7 +130,7 @@ def test_symbols_and_shares_may_stand_right_of_the_bars() -> None:
 def test_red_at_the_left_counts_only_where_words_tell_the_sides() -> None:
     rows = [("SAND", 27.9), ("ETH", 87.6), ("AVAX", 67.7)]
     picture = in_another_layout(rows, swapped=True)
-    table = find_bars(picture)
+    table = find_table(picture)
     assert table is not None
     chart = read_distribution(picture, table, default_engine())
     assert chart.readings == ()

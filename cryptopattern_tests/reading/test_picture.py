@@ -6,7 +6,6 @@ import struct
 import zlib
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -124,18 +123,6 @@ def test_pipes_and_folders_are_refused_without_being_opened(tmp_path: Path) -> N
     for name in ("pipe.png", "folder.png"):
         with pytest.raises(pictures.NotAFile):
             load_picture(tmp_path / name)
-
-
-def test_noise_is_told_from_pages_and_from_photographs_of_them() -> None:
-    draw = np.random.default_rng(1)
-    noise = draw.integers(0, 256, (300, 400, 3), dtype=np.uint8)
-    page = np.full((300, 400, 3), 40, np.uint8)
-    page[::20, ::3] = 220
-    photograph = np.clip(page + draw.normal(0, 6, page.shape), 0, 255).astype(np.uint8)
-    assert pictures.is_noise(noise)
-    assert pictures.is_noise(cv2.GaussianBlur(noise, (0, 0), 0.7))
-    assert not pictures.is_noise(page)
-    assert not pictures.is_noise(photograph)
 
 
 def png_chunk(kind: bytes, body: bytes) -> bytes:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from cryptopattern_pipelines.reading.axes import Box
 from cryptopattern_pipelines.reading.ocr import default_engine
+from cryptopattern_pipelines.reading.pixels import Box
 from cryptopattern_pipelines.reading.signs import Signs
 from cryptopattern_tests.reading.drawn import font
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from cryptopattern_pipelines.reading.axes import Box, fit_axis
+from cryptopattern_pipelines.reading.axes import fit_axis
 from cryptopattern_pipelines.reading.ocr import default_engine
+from cryptopattern_pipelines.reading.pixels import Box
 from cryptopattern_pipelines.reading.tilted import tilted_labels
 from cryptopattern_tests.reading.drawn import font
 

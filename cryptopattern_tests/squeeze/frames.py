@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from cryptopattern_pipelines.storage.schemas import (
+    LIQUIDATION_LEVELS,
     LIQUIDATION_READINGS,
     MARKET_CANDLES,
     REALISED_LIQUIDATIONS,
@@ -65,8 +66,8 @@ def readings(*rows: dict[str, Any]) -> pd.DataFrame:
     return LIQUIDATION_READINGS.conform(rows)
 
 
-def liquidations(*rows: tuple[str, str, str, float, float]) -> pd.DataFrame:
-    """Rows of hour, symbol, venue, longs and shorts liquidated in USD."""
+def liquidations(*rows: tuple[str, str, str, float, float], span_hours: int = 1) -> pd.DataFrame:
+    """Rows of hour, symbol, venue, longs and shorts liquidated in USD; all of one span."""
     return REALISED_LIQUIDATIONS.conform(
         {
             "hour": utc(hour),
@@ -74,10 +75,31 @@ def liquidations(*rows: tuple[str, str, str, float, float]) -> pd.DataFrame:
             "venue": venue,
             "long_liquidated_usd": longs,
             "short_liquidated_usd": shorts,
-            "span_hours": 1,
+            "span_hours": span_hours,
             "completeness": "complete",
         }
         for hour, symbol, venue, longs, shorts in rows
+    )
+
+
+def levels(captured_at: str | datetime, symbol: str | None, prices: Numbers, **more: Any) -> pd.DataFrame:
+    """One picture's levels, the strongest first; each is .1 weaker than the one before."""
+    captured = pd.Timestamp(captured_at) if isinstance(captured_at, datetime) else utc(captured_at)
+    return LIQUIDATION_LEVELS.conform(
+        pd.DataFrame(
+            {
+                "hour": captured.floor("h"),
+                "sha256": "0" * 64,
+                "symbol": symbol,
+                "captured_at": captured,
+                "image_type": "price_chart_heatmap",
+                "rank": np.arange(len(prices)) + 1,
+                "price": np.asarray(prices, float),
+                "strength": 1.0,
+                "strength_share": 1 - np.arange(len(prices)) / 10,
+            }
+            | more
+        )
     )
 
 

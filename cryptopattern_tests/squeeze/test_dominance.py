@@ -142,3 +142,59 @@ def test_an_aggregate_of_all_venues_stands_for_them() -> None:
 def test_a_feed_that_saw_nothing_says_nothing() -> None:
     found = analysed(NO_READINGS, liquidations(("2024-08-02 10:00", "BTC", "binance", 0.0, 0.0)))
     assert found["dominance_source"].isna().all()
+
+
+def test_the_newest_of_both_charts_is_kept_whichever_is_used() -> None:
+    found = analysed(
+        readings(
+            reading("2024-08-02 10:30", "BTC", 80.0, sha256="a" * 64),
+            reading("2024-08-02 20:30", "BTC", 30.0, sha256="b" * 64, image_type="liquidation_distribution_opti"),
+        )
+    )
+    charts = ["all_leverage_long_pct", "all_leverage_short_pct", "all_leverage_age_hours",
+              "optical_opti_long_pct", "optical_opti_short_pct", "optical_opti_age_hours"]  # fmt: skip
+    assert at(found, "2024-08-02 21:00")[charts].tolist() == [20.0, 80.0, 11.5, 70.0, 30.0, 1.5]
+    assert at(found, "2024-08-02 21:00")["dominance_source"] == "all_leverage"
+    assert at(found, "2024-08-02 12:00")[charts].isna().tolist() == [False] * 3 + [True] * 3
+    assert at(found, "2024-08-03 12:00")[charts].isna().tolist() == [True] * 3 + [False] * 3
+    assert found.loc["ETH"][charts].isna().all(axis=None)
+
+
+A_DAY = liquidations(("2024-08-01 23:00", "BTC", "all", 20.0, 80.0), span_hours=24)
+
+
+def test_a_daily_total_serves_until_it_is_a_day_old_where_nothing_else_does() -> None:
+    found = analysed(NO_READINGS, A_DAY)
+    known = found.loc["BTC"]["short_pct"].dropna()
+    assert known.index.tolist() == list(pd.date_range("2024-08-01 23:00", "2024-08-02 23:00", freq="h", tz="UTC"))
+    assert (known == 80.0).all()
+    row = at(found, "2024-08-02 05:00")
+    assert row[["dominance_source", "dominance_age_hours", "squeeze_type"]].tolist() == [
+        "daily_liquidations", 6.0, "SHORT_SQUEEZE",
+    ]  # fmt: skip
+    assert pd.isna(row["dominance_sha256"])
+
+
+def test_a_newer_daily_total_takes_its_place() -> None:
+    found = analysed(
+        NO_READINGS, pd.concat([A_DAY, liquidations(("2024-08-02 23:00", "BTC", "all", 9.0, 1.0), span_hours=24)])
+    )
+    assert at(found, "2024-08-02 22:00")["short_pct"] == 80.0
+    assert at(found, "2024-08-02 23:00")[["short_pct", "dominance_age_hours"]].tolist() == [10.0, 0.0]
+
+
+def test_a_daily_total_is_no_figure_of_its_hour() -> None:
+    hourly = liquidations(("2024-08-01 23:00", "BTC", "binance", 3.0, 1.0))
+    found = analysed(NO_READINGS, pd.concat([A_DAY, hourly]))
+    row = at(found, "2024-08-01 23:00")
+    assert row[["dominance_source", "long_pct"]].tolist() == ["realised_liquidations", 75.0]
+    assert pd.isna(row["dominance_age_hours"])
+    # The hourly figures are a day old, and the daily total is too.
+    assert at(found, "2024-08-02 23:00")["dominance_source"] == "daily_liquidations"
+    both = analysed(readings(reading("2024-08-02 10:30", "BTC", 60.0)), A_DAY)
+    assert at(both, "2024-08-02 10:00")[["dominance_source", "dominance_age_hours"]].tolist() == ["all_leverage", 0.5]
+
+
+def test_a_day_on_which_nothing_was_liquidated_says_nothing() -> None:
+    nothing = liquidations(("2024-08-01 23:00", "BTC", "all", 0.0, 0.0), span_hours=24)
+    assert analysed(NO_READINGS, nothing)["dominance_source"].isna().all()

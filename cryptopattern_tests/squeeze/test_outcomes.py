@@ -1,5 +1,7 @@
 """Triple barriers: which was touched first, when it is known, and the plain search that the fast one must equal."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -12,7 +14,8 @@ from cryptopattern_pipelines.squeeze.volatility import trailing_sigma
 
 CALM = 8
 # Sigma over eight returns of +-1 % is .01; over a horizon of four hours .02, so the barriers stand at e^+-.02.
-SETTINGS = OutcomeSettings(volatility_hours=CALM)
+FREE = OutcomeSettings(fee_bps=0, slippage_bps=0)
+SETTINGS = replace(FREE, volatility_hours=CALM)
 HORIZON = 4
 UP, DOWN = 100 * np.exp(0.0201), 100 * np.exp(-0.0201)
 
@@ -64,7 +67,7 @@ def test_it_is_known_only_after_the_whole_horizon() -> None:
 
 
 def test_missing_candles_are_forgiven_up_to_the_coverage() -> None:
-    half = OutcomeSettings(volatility_hours=CALM, least_coverage=0.5)
+    half = replace(SETTINGS, least_coverage=0.5)
     nan = float("nan")
     assert entry(path([nan, UP, 100, 100])) == (False, False, False)
     assert entry(path([nan, UP, nan, 100]), half) == (True, True, False)
@@ -72,11 +75,40 @@ def test_missing_candles_are_forgiven_up_to_the_coverage() -> None:
 
 
 def test_barriers_need_not_stand_alike() -> None:
-    near_stop = OutcomeSettings(volatility_hours=CALM, target_sigmas=1.0, stop_sigmas=0.25)
+    near_stop = replace(SETTINGS, target_sigmas=1.0, stop_sigmas=0.25)
     # .6 % down is a stop of the long and no target of the short; up again is then the short's stop.
     assert entry(path([99.4, UP, 100, 100]), near_stop) == (True, False, False)
     assert entry(path([100.4, UP, 100, 100]), near_stop) == (True, True, False)
     assert entry(path([100.4, DOWN, 100, 100]), near_stop) == (True, False, True)
+
+
+def test_a_target_counts_when_it_is_reached_net_of_costs() -> None:
+    # .05 % and .05 % each way: the target of 2 % is reached net at 2.2 %.
+    costly = replace(SETTINGS, fee_bps=5, slippage_bps=5)
+    almost, enough = 100 * np.exp(0.0219), 100 * np.exp(0.0221)
+    assert entry(path([101, almost, 100, 100])) == (True, True, False)
+    assert entry(path([101, almost, 100, 100]), costly) == (True, False, False)
+    assert entry(path([101, enough, 100, 100]), costly) == (True, True, False)
+    # A fall of 1.81 % is a loss of 2.01 % net: the long is stopped, and the short not yet at its target.
+    assert entry(path([100, 100 * np.exp(-0.0181), UP * 1.01, 100]), costly) == (True, False, False)
+    assert entry(path([100, 100 * np.exp(-0.0179), UP * 1.01, 100]), costly) == (True, True, False)
+
+
+def returns(paths: PricePaths, settings: OutcomeSettings = SETTINGS) -> tuple[float, float]:
+    """Net log returns of long and short, entered at the last calm hour's close."""
+    found = outcomes(paths, HORIZON, settings)
+    return float(np.log1p(found.long_return[CALM, 0])), float(np.log1p(found.short_return[CALM, 0]))
+
+
+def test_a_return_is_the_barriers_or_the_last_closes() -> None:
+    costly = replace(SETTINGS, fee_bps=5, slippage_bps=5)
+    assert returns(path([101, UP * 1.1, 100, 100])) == pytest.approx((0.02, -0.02))
+    assert returns(path([101, UP * 1.1, 100, 100]), costly) == pytest.approx((0.02, -0.02))
+    assert returns(path([101, 99, 101, 101])) == pytest.approx((np.log(1.01), -np.log(1.01)))
+    assert returns(path([101, 99, 101, 101]), costly) == pytest.approx((np.log(1.01) - 0.002, -np.log(1.01) - 0.002))
+    half = replace(SETTINGS, least_coverage=0.5)
+    assert returns(path([101, 99, 101, float("nan")]), half) == pytest.approx((np.log(1.01), -np.log(1.01)))
+    assert np.isnan(returns(path([101, UP, 100]))).all()
 
 
 def test_no_past_no_barriers() -> None:
@@ -88,21 +120,29 @@ def plain(paths: PricePaths, horizon: int, settings: OutcomeSettings) -> Outcome
     """The same by loops over entries and candles."""
     close, high, low = paths.close, paths.high, paths.low
     sigma = trailing_sigma(close, settings.volatility_hours) * np.sqrt(horizon)
+    costs = settings.costs_bps / 1e4
     known, long_won, short_won = (np.zeros(close.shape, dtype=bool) for _ in range(3))
+    long_return, short_return = np.full((2, *close.shape), np.nan)
     for t, s in np.ndindex(close.shape):
         after = slice(t + 1, t + 1 + horizon)
         whole = np.isfinite(close[after, s]).sum() >= settings.least_coverage * horizon
         known[t, s] = whole and np.isfinite(close[t, s]) and np.isfinite(sigma[t, s])
-        for won, sign in ((long_won, 1), (short_won, -1)):
-            target = close[t, s] * np.exp(sign * settings.target_sigmas * sigma[t, s])
-            stop = close[t, s] * np.exp(-sign * settings.stop_sigmas * sigma[t, s])
+        if not known[t, s]:
+            continue
+        last = close[t : t + 1 + horizon, s][np.isfinite(close[t : t + 1 + horizon, s])][-1]
+        for won, gained, sign in ((long_won, long_return, 1), (short_won, short_return, -1)):
+            target = close[t, s] * np.exp(sign * (settings.target_sigmas * sigma[t, s] + costs))
+            stop = close[t, s] * np.exp(-sign * (settings.stop_sigmas * sigma[t, s] - costs))
+            gained[t, s] = np.expm1(sign * np.log(last / close[t, s]) - costs)
             for top, bottom in zip(high[after, s], low[after, s], strict=True):
                 hit = top >= target if sign > 0 else bottom <= target
                 stopped = bottom <= stop if sign > 0 else top >= stop
                 if hit or stopped:
-                    won[t, s] = known[t, s] and hit and not stopped
+                    won[t, s] = hit and not stopped
+                    at = settings.target_sigmas if won[t, s] else -settings.stop_sigmas
+                    gained[t, s] = np.expm1(at * sigma[t, s])
                     break
-    return Outcomes(known, long_won, short_won)
+    return Outcomes(known, long_won, short_won, long_return, short_return)
 
 
 @given(
@@ -112,19 +152,22 @@ def plain(paths: PricePaths, horizon: int, settings: OutcomeSettings) -> Outcome
     target=st.sampled_from([0.3, 1.0, 1.7]),
     stop=st.sampled_from([0.3, 1.0]),
     missing=st.sampled_from([0.0, 0.1]),
+    fee=st.sampled_from([0.0, 30.0]),
 )
 def test_the_fast_search_equals_the_plain_one(
-    *, seed: int, length: int, horizon: int, target: float, stop: float, missing: float
+    *, seed: int, length: int, horizon: int, target: float, stop: float, missing: float, fee: float
 ) -> None:
     random = np.random.default_rng(seed)
     close = np.exp(np.cumsum(random.normal(0, 0.01, (length, 2)), axis=0))
     close[random.random(close.shape) < missing] = np.nan
     high, low = (close * np.exp(sign * np.abs(random.normal(0, 0.01, close.shape))) for sign in (1, -1))
     paths = PricePaths(HourGrid(0, length, ("A", "B")), high, low, close)
-    settings = OutcomeSettings(target, stop, volatility_hours=6, least_coverage=0.8)
+    settings = OutcomeSettings(target, stop, 6, 0.8, fee, slippage_bps=0)
     fast, slow = outcomes(paths, horizon, settings), plain(paths, horizon, settings)
     for name in ("known", "long_won", "short_won"):
         assert np.array_equal(getattr(fast, name), getattr(slow, name)), name
+    for name in ("long_return", "short_return"):
+        np.testing.assert_allclose(getattr(fast, name), getattr(slow, name), rtol=1e-9, atol=1e-12, err_msg=name)
 
 
 def test_a_random_walk_touches_as_the_formula_says() -> None:
@@ -133,7 +176,7 @@ def test_a_random_walk_touches_as_the_formula_says() -> None:
     random = np.random.default_rng(7)
     close = np.exp(np.cumsum(random.normal(0, 0.003, (6000, 60)), axis=0))
     paths = PricePaths(HourGrid(0, 6000, tuple(f"S{i}" for i in range(60))), close, close, close)
-    found = outcomes(paths, 720, OutcomeSettings())
+    found = outcomes(paths, 720, FREE)
     longs = found.long_won[found.known].mean()
     shorts = found.short_won[found.known].mean()
     assert longs + shorts == pytest.approx(0.629, abs=0.03)

@@ -9,19 +9,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cryptopattern_pipelines.squeeze import analyses as analyses_module
 from cryptopattern_pipelines.squeeze.analyses import squeeze_analyses
 from cryptopattern_pipelines.squeeze.outcomes import OutcomeSettings
 from cryptopattern_pipelines.squeeze.signals import SignalSettings
 from cryptopattern_pipelines.squeeze.win_rates import WinRateSettings, win_rates
 from cryptopattern_pipelines.storage.schemas import SQUEEZE_ANALYSES, WIN_RATES
-from cryptopattern_tests.squeeze.frames import candles, claims, liquidations, reading, readings, snapshots, utc
+from cryptopattern_tests.squeeze.frames import candles, claims, levels, liquidations, reading, readings, snapshots, utc
 
 HOUR = pd.Timedelta(hours=1)
 DAY = pd.Timedelta(days=1)
 START = utc("2024-08-01")
 LENGTH = 30
 # Short windows, so that a market of few hours has all there is to have.
-SETTINGS = SignalSettings(sigma_hours=12, acceleration_hours=2, max_reading_age_hours=5.5, realised_hours=4)
+SETTINGS = SignalSettings(
+    sigma_hours=12, acceleration_hours=2, max_reading_age_hours=5.5, realised_hours=4, max_daily_age_hours=7
+)
 RATES = WinRateSettings(history_days=40, outcomes=OutcomeSettings(volatility_hours=24))
 
 seeds = st.integers(0, 2**32 - 1)
@@ -34,9 +37,10 @@ class Facts:
     snapshots: pd.DataFrame
     readings: pd.DataFrame
     liquidations: pd.DataFrame
+    levels: pd.DataFrame
 
     def analyses(self, start: pd.Timestamp = START, end: pd.Timestamp = START + LENGTH * HOUR) -> pd.DataFrame:
-        return squeeze_analyses(self.snapshots, self.readings, self.liquidations, start, end, SETTINGS)
+        return squeeze_analyses(self.snapshots, self.readings, self.liquidations, start, end, SETTINGS, self.levels)
 
     def until(self, end: pd.Timestamp) -> "Facts":
         """What is known at a time: rows of hours that have ended, and pictures that were taken, by then."""
@@ -44,6 +48,7 @@ class Facts:
             self.snapshots[self.snapshots["hour"] < end],
             self.readings[self.readings["captured_at"] < end],
             self.liquidations[self.liquidations["hour"] < end],
+            self.levels[self.levels["captured_at"] < end],
         )
 
     def since(self, start: pd.Timestamp) -> "Facts":
@@ -54,6 +59,7 @@ class Facts:
             self.snapshots[self.snapshots["hour"] >= snapshots],
             self.readings[self.readings["captured_at"] >= readings],
             self.liquidations[self.liquidations["hour"] >= liquidations],
+            self.levels[self.levels["captured_at"] >= readings],
         )
 
     def plus(self, other: "Facts") -> "Facts":
@@ -61,6 +67,7 @@ class Facts:
             pd.concat([self.snapshots, other.snapshots], ignore_index=True),
             pd.concat([self.readings, other.readings], ignore_index=True),
             pd.concat([self.liquidations, other.liquidations], ignore_index=True),
+            pd.concat([self.levels, other.levels], ignore_index=True),
         )
 
 
@@ -105,12 +112,44 @@ def facts(seed: int, symbols: tuple[str, ...] = ("ADA", "BTC", "ETH")) -> Facts:
                 float(random.exponential(9)),
             )
             for hour in range(count)
-            for symbol in symbols
+            # The first symbol has daily totals alone.
+            for symbol in symbols[1:]
             for venue in ("all", "binance", "gate", "okx")
             if random.random() < (0.05 if venue == "all" else 0.4)
         )
     )
-    return Facts(market, read, liquidated)
+    daily = liquidations(
+        *(
+            (
+                str((begin + hour * HOUR).tz_localize(None)),
+                symbol,
+                "daily",
+                float(random.exponential(9)),
+                float(random.exponential(9)),
+            )
+            for hour in range(7, count, 12)
+            for symbol in symbols
+        ),
+        span_hours=24,
+    )
+    seen = [
+        levels(
+            begin + pd.Timedelta(minutes=int(random.integers(0, count * 60))),
+            str(random.choice(symbols)),
+            np.round(100 * np.exp(random.normal(0, 0.05, 6)), 2),
+            sha256=f"{number:064x}",
+        )
+        for number in range(10)
+    ]
+    return Facts(market, read, pd.concat([liquidated, daily], ignore_index=True), pd.concat(seen, ignore_index=True))
+
+
+def test_these_facts_tell_sides_by_every_source_and_clusters() -> None:
+    rows = pd.concat([facts(seed).analyses() for seed in range(5)])
+    assert set(rows["dominance_source"].dropna()) == {
+        "all_leverage", "optical_opti", "realised_liquidations", "daily_liquidations",
+    }  # fmt: skip
+    assert rows["nearest_cluster_above"].notna().any()
 
 
 def same(left: pd.DataFrame, right: pd.DataFrame) -> None:
@@ -159,12 +198,25 @@ def test_an_hour_computed_alone_equals_the_same_hour_of_a_range(seed: int, numbe
     same(rows[rows["hour"] == hour], alone)
 
 
+@given(seeds, st.integers(1, 200))
+@settings(max_examples=20, deadline=None)
+def test_how_many_rows_are_worked_on_at_a_time_does_not_matter(seed: int, block: int) -> None:
+    known = facts(seed)
+    rows = known.analyses()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(analyses_module, "_BLOCK", block)
+        same(rows, known.analyses())
+
+
 @given(seeds)
 @settings(max_examples=20, deadline=None)
 def test_the_order_of_the_rows_handed_in_does_not_matter(seed: int) -> None:
     known = facts(seed)
     shuffled = Facts(
-        *(frame.sample(frac=1, random_state=seed) for frame in (known.snapshots, known.readings, known.liquidations))
+        *(
+            frame.sample(frac=1, random_state=seed)
+            for frame in (known.snapshots, known.readings, known.liquidations, known.levels)
+        )
     )
     same(known.analyses(), shuffled.analyses())
 
@@ -186,8 +238,10 @@ def test_the_scale_of_prices_and_liquidations_does_not_matter(seed: int, price: 
     liquidated[["long_liquidated_usd", "short_liquidated_usd"]] *= 2.0**volume
     market = known.snapshots.assign(average_price=known.snapshots["average_price"] * 2.0**price)
     rows = known.analyses()
-    scaled = Facts(market, known.readings, liquidated).analyses()
-    same(rows.assign(price=rows["price"] * 2.0**price).drop(columns=STRENGTH), scaled.drop(columns=STRENGTH))
+    seen = known.levels.assign(price=known.levels["price"] * 2.0**price)
+    scaled = Facts(market, known.readings, liquidated, seen).analyses()
+    prices = {name: rows[name] * 2.0**price for name in ("price", "nearest_cluster_above", "nearest_cluster_below")}
+    same(rows.assign(**prices).drop(columns=STRENGTH), scaled.drop(columns=STRENGTH))
     # The logarithm of a scaled price is rounded anew.
     assert scaled[STRENGTH].tolist() == pytest.approx(rows[STRENGTH].tolist(), rel=1e-9, nan_ok=True)
 
@@ -213,6 +267,9 @@ def market(seed: int, symbols: tuple[str, ...] = ("BTC", "ETH"), days: int = DAY
     return priced.assign(high=priced["high"] * wick[0], low=priced["low"] / wick[1]), claims(START, types)
 
 
+RETURNS = ["net_return_pct", "base_net_return_pct"]
+
+
 def counted(analyses: pd.DataFrame, priced: pd.DataFrame, first: int, last: int) -> pd.DataFrame:
     return win_rates(analyses, priced, START + first * DAY, START + last * DAY, RATES)
 
@@ -223,7 +280,7 @@ def test_win_rates_keep_their_schema(seed: int) -> None:
     priced, analyses = market(seed)
     rows = counted(analyses, priced, 0, DAYS)
     WIN_RATES.pandera.validate(rows)
-    assert len(rows) == DAYS * 2 * 6
+    assert (rows["condition"] == "all").sum() == DAYS * 2 * 6
     assert (rows["wins"] <= rows["effective_sample_size"]).all()
     assert (rows["effective_sample_size"] <= rows["sample_size"]).all()
     assert (rows["effective_sample_size"] <= rows["base_sample_size"]).all()
@@ -231,6 +288,11 @@ def test_win_rates_keep_their_schema(seed: int) -> None:
     assert (known["interval_low_pct"] <= known["win_rate_pct"]).all()
     assert (known["win_rate_pct"] <= known["interval_high_pct"]).all()
     assert ((rows["verdict"] == "NO_DATA") == (rows["effective_sample_size"] == 0)).all()
+    assert not (known["lift_low"] > known["lift"] * (1 + 1e-9)).any()
+    assert not (known["lift_high"] < known["lift"] * (1 - 1e-9)).any()
+    holds = known["base_rate_pct"].between(known["interval_low_pct"], known["interval_high_pct"])
+    assert (known.loc[holds, "verdict"] == "NO_EDGE").all()
+    assert (rows["bias_strength_pct"].notna() == (rows["bias"] != "NONE")).all()
 
 
 @given(seeds, seeds, st.integers(1, DAYS - 1))
@@ -272,7 +334,10 @@ def test_neither_scale_nor_company_moves_a_win_rate(seed: int, scale: int) -> No
     scaled = priced.assign(
         **{name: priced[name] * 2.0**scale for name in prices}, volume_usd=priced["volume_usd"] * 3.0
     )
-    same(rows, counted(analyses, scaled, DAYS - 5, DAYS))
+    moved = counted(analyses, scaled, DAYS - 5, DAYS)
+    same(rows.drop(columns=RETURNS), moved.drop(columns=RETURNS))
+    # The logarithm of a scaled price is rounded anew.
+    pd.testing.assert_frame_equal(rows[RETURNS], moved[RETURNS], rtol=0, atol=1e-9)
     more_priced, more_analyses = market(seed + 1, ("AAA", "ZZZ"))
     shuffled = pd.concat([more_priced, priced]).sample(frac=1, random_state=1)
     joined = counted(pd.concat([more_analyses, analyses]), shuffled, DAYS - 5, DAYS)

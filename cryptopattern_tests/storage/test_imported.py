@@ -1,5 +1,7 @@
 """Rows from a user's own files: kept apart, and filling up what an asset's source lacks."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -9,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cryptopattern_pipelines.storage.imported import Taken, filled_up, keep_rejected, take_in, with_imported
+from cryptopattern_pipelines.storage.files import DiskFiles, Put
+from cryptopattern_pipelines.storage.imported import Taken, keep_rejected, take_in, with_imported
 from cryptopattern_pipelines.storage.parquet import TableStore, UnreadablePartitionError
 from cryptopattern_pipelines.storage.schemas import DERIVATIVES_METRICS, REALISED_LIQUIDATIONS
 
@@ -50,15 +53,16 @@ def cells(frame: pd.DataFrame) -> dict[tuple[object, ...], object]:
     return {tuple(row[:-1]): row[-1] for row in long.itertuples(index=False)}
 
 
+@settings(deadline=None)
 @given(frames, frames)
 def test_a_sources_values_come_first_and_imported_ones_fill_the_rest(
     source: pd.DataFrame, imported: pd.DataFrame
 ) -> None:
-    together = filled_up(DERIVATIVES_METRICS, source, imported)
+    together = DERIVATIVES_METRICS.filled_up(source, imported)
     DERIVATIVES_METRICS.pandera.validate(together)
     assert cells(together) == cells(imported) | cells(source)
     assert together.equals(together.sort_values(KEY, ignore_index=True))
-    again = filled_up(DERIVATIVES_METRICS, together, imported)
+    again = DERIVATIVES_METRICS.filled_up(together, imported)
     pd.testing.assert_frame_equal(again, together)
 
 
@@ -103,6 +107,35 @@ def test_only_the_hours_that_changed_are_written_and_told(tmp_path: Path) -> Non
     ]
     more = metrics({(0, "BTC"): (1.0, None), (3, "BTC"): (None, 9.0)})
     assert take_in(store, DERIVATIVES_METRICS, more) == Taken(1, START + 3 * HOUR, START + 3 * HOUR)
+
+
+def test_cut_off_half_way_and_run_again_it_is_as_if_it_had_run_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = metrics({(hour, coin): (1.0 + hour, None) for hour in range(6) for coin in ("BTC", "ETH")})
+    take_in(TableStore(tmp_path / "once"), DERIVATIVES_METRICS, rows)
+    write = DiskFiles.writing
+
+    @contextmanager
+    def cut(self: DiskFiles, folder: str) -> Iterator[Put]:
+        with write(self, folder) as put:
+            done: list[str] = []
+
+            def some(name: str, data: bytes) -> None:
+                if done:
+                    raise KeyboardInterrupt
+                done.append(name)
+                put(name, data)
+
+            yield some
+
+    with monkeypatch.context() as patched:
+        patched.setattr(DiskFiles, "writing", cut)
+        with pytest.raises(KeyboardInterrupt):
+            take_in(TableStore(tmp_path / "twice"), DERIVATIVES_METRICS, rows)
+    assert 0 < len(files_of(tmp_path / "twice")) < 6
+    take_in(TableStore(tmp_path / "twice"), DERIVATIVES_METRICS, rows)
+    assert files_of(tmp_path / "twice") == files_of(tmp_path / "once")
 
 
 def test_an_assets_rows_are_filled_up_and_stay_as_they_are_without_imports(tmp_path: Path) -> None:

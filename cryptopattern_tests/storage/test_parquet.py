@@ -227,6 +227,21 @@ def test_a_file_from_before_a_nullable_column_came_is_read_and_one_without_a_nee
         table.read(START, START + HOUR)
 
 
+def test_a_file_from_before_a_needed_column_came_says_what_held_then(tmp_path: Path) -> None:
+    table = ParquetTable(WIN_RATES, tmp_path)
+    day = datetime(2024, 8, 5, tzinfo=UTC)
+    row = {
+        "day": day, "symbol": "BTC", "condition": "severity:MAJOR", "timeframe": "24h", "side": "long", "wins": 1,
+        "sample_size": 2, "effective_sample_size": 2, "base_sample_size": 9, "verdict": "NO_EDGE",
+    }  # fmt: skip
+    table.write([row], day, day + timedelta(days=1))
+    path = tmp_path / "win_rates/date=2024-08-05/day.parquet"
+    pq.write_table(pq.ParquetFile(path).read().drop_columns(["condition", "lift_low"]), path)
+    found = table.read(day, day + timedelta(days=1))
+    assert found["condition"].tolist() == ["all"]
+    assert found["lift_low"].isna().all()
+
+
 def test_a_store_knows_its_tables(tmp_path: Path) -> None:
     store = TableStore(tmp_path)
     assert store.table("liquidation_readings").schema is LIQUIDATION_READINGS

@@ -10,15 +10,17 @@ import pandas as pd
 import psycopg2
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cryptopattern_pipelines.storage import postgres
-from cryptopattern_pipelines.storage.postgres import SERVING, migrate, publish, serving_metadata
+from cryptopattern_pipelines.storage.postgres import SERVING, ensure_schema, migrate, serving_metadata
 from cryptopattern_pipelines.storage.rows import InvalidRowsError
-from cryptopattern_pipelines.storage.schemas import CLASSIFIED_IMAGES, SQUEEZE_ANALYSES, TABLES
+from cryptopattern_pipelines.storage.schemas import CLASSIFIED_IMAGES, SQUEEZE_ANALYSES, TABLES, TableSchema
 
 START = datetime(2024, 8, 5, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -28,6 +30,10 @@ HOUR = timedelta(hours=1)
 def url(module_postgres_url: str) -> str:
     migrate(module_postgres_url)
     return module_postgres_url
+
+
+def publish(url: str, schema: TableSchema, rows: pd.DataFrame, start: datetime, end: datetime) -> int:
+    return postgres.publish(url, schema, lambda: rows, start, end)
 
 
 def analyses(hours: int, symbols: int = 2, score: float = 10.0, start: datetime = START) -> pd.DataFrame:
@@ -67,6 +73,26 @@ def test_migrations_make_what_the_schemas_state(url: str) -> None:
     with sa.create_engine(url).connect() as connection:
         context = MigrationContext.configure(connection, opts=options)
         assert compare_metadata(context, serving_metadata()) == []
+
+
+def test_rates_published_before_there_were_conditions_are_those_of_all_claims(
+    fresh_database: Callable[[], str],
+) -> None:
+    url = fresh_database()
+    ensure_schema(url, SERVING)
+    columns = "day, symbol, {} timeframe, side, wins, sample_size, effective_sample_size, base_sample_size, verdict"
+    values = "'2024-08-05', 'BTC', {} '24h', 'long', 1, 2, 2, 9, 'NO_EDGE'"
+    insert = f"INSERT INTO {SERVING}.win_rates ({columns}) VALUES ({values}) RETURNING 1"
+    with sa.create_engine(url).begin() as connection:
+        before = ScriptDirectory.from_config(postgres._alembic(connection)).get_revision("0006").down_revision
+        command.upgrade(postgres._alembic(connection), str(before))
+    ask(url, insert.format("", ""))
+    migrate(url)
+    ask(url, insert.format("condition,", "'severity:MAJOR',"))
+    assert ask(url, f"SELECT condition FROM {SERVING}.win_rates ORDER BY 1") == [("all",), ("severity:MAJOR",)]
+    with sa.create_engine(url).begin() as connection:
+        command.downgrade(postgres._alembic(connection), str(before))
+    assert ask(url, f"SELECT count(*) FROM {SERVING}.win_rates") == [(1,)]
 
 
 def test_migrating_twice_and_at_once_changes_nothing(fresh_database: Callable[[], str]) -> None:
@@ -128,6 +154,27 @@ def test_publishers_of_one_window_do_not_double_or_deadlock(url: str) -> None:
         list(pool.map(lambda _: publish(url, SQUEEZE_ANALYSES, analyses(6), *window), range(18)))
     in_window = f"hour >= '{START}' AND hour < '{window[1]}'"
     assert ask(url, f"SELECT count(*) FROM {SERVING}.squeeze_analyses WHERE {in_window}") == [(12,)]
+
+
+def test_a_publisher_that_waited_publishes_what_is_there_then(url: str) -> None:
+    """Two runs write one hour: what the first read before the second wrote must not be published last."""
+    window = (START, START + HOUR)
+    score, begun, rewritten = 1.0, threading.Event(), threading.Event()
+
+    def read_slowly() -> pd.DataFrame:
+        begun.set()
+        assert rewritten.wait(10)
+        return analyses(1, score=1.0)
+
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(postgres.publish, url, SQUEEZE_ANALYSES, read_slowly, *window)
+        assert begun.wait(10)
+        second = pool.submit(postgres.publish, url, SQUEEZE_ANALYSES, lambda: analyses(1, score=score), *window)
+        score = 2.0  # the file is written anew while the second waits for the first
+        rewritten.set()
+        first.result()
+        second.result()
+    assert ask(url, f"SELECT DISTINCT probability FROM {SERVING}.squeeze_analyses WHERE hour = '{START}'") == [(2.0,)]
 
 
 texts = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\x00"), max_size=20)

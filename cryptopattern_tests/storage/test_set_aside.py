@@ -148,6 +148,13 @@ def test_every_row_is_written_or_set_aside_whatever_their_order(
     pd.testing.assert_frame_equal(broken, again[1])
 
 
+def test_a_row_that_cannot_be_takes_no_other_of_its_key_with_it() -> None:
+    good, broken = sorted_out(MARKET_CANDLES, pd.DataFrame([candle(low=0.0), candle(), candle(high=5.0)]))
+    assert good["low"].tolist() == [9.0]
+    assert len(broken) == 2
+    assert not broken["reason"].str.contains("key").any()
+
+
 def quarantined(hour: datetime, symbol: str) -> pd.DataFrame:
     return sorted_out(MARKET_CANDLES, pd.DataFrame([candle(hour=hour, symbol=symbol, low=0.0)]))[1]
 

@@ -87,6 +87,38 @@ class SentReading(PictureReading):
     kept: bool = Field(description="whether it lies in the landing folder, for the next run")
 
 
+class Moment(BaseModel):
+    """An hour that looked alike, and what came after it."""
+
+    hour: datetime
+    distance: float
+    move_pct: float
+    long_won: bool
+    short_won: bool
+
+
+class Odds(BaseModel):
+    """How often a side won after such moments, beside any hour."""
+
+    side: Literal["long", "short"]
+    wins: int
+    n: int = Field(description="moments that the rate is of")
+    rate_pct: float | None
+    interval_low_pct: float | None
+    interval_high_pct: float | None
+    base_rate_pct: float | None
+    base_n: int
+
+
+class SimilarMoments(BaseModel):
+    """Hours at which the market looked most like now."""
+
+    timeframe: str
+    moments: list[Moment]
+    odds: list[Odds]
+    looked_at: list[str]
+
+
 def routes(services: Services, for_writes: Sequence[params.Depends] = ()) -> APIRouter:
     """The routes about pictures; `for_writes` are dependencies of the one that writes."""
     router = APIRouter(prefix="/api/v1", tags=["pictures"])
@@ -211,7 +243,11 @@ def _analysis_model() -> type[BaseModel]:
         SQUEEZE_ANALYSES,
         provisional=(bool, Field(description="whether the hour of the pictures has no market data of its own yet")),
     )
-    historical: Any = create_model("historical", squeeze_events=formats.list_of(formats.row_model(SQUEEZE_EVENTS)))
+    historical: Any = create_model(
+        "historical",
+        squeeze_events=formats.list_of(formats.row_model(SQUEEZE_EVENTS), "the newest, of all that happened"),
+        similar_moments=(SimilarMoments | None, Field(description="null where there are none; see notes")),
+    )
     data: dict[str, Any] = {
         "symbol": (str, ...),
         "readings": (list[SentReading], ...),

@@ -10,13 +10,16 @@ from pydantic.json_schema import SkipJsonSchema
 
 from cryptopattern_pipelines.api import formats
 from cryptopattern_pipelines.api.errors import ApiError, documented
-from cryptopattern_pipelines.api.parameters import PageParameters, RangeParameters, Symbol
+from cryptopattern_pipelines.api.parameters import PageParameters, Pattern, RangeParameters, Symbol
 from cryptopattern_pipelines.api.queries import ODDS, Asked
 from cryptopattern_pipelines.api.services import Services
 from cryptopattern_pipelines.storage.schemas import (
     EXCHANGE_SNAPSHOTS,
+    PATTERN_LIBRARY,
     SQUEEZE_ANALYSES,
     SQUEEZE_EVENTS,
+    SQUEEZE_FORECASTS,
+    TARGETS,
     WIN_RATES,
     TableSchema,
 )
@@ -36,6 +39,19 @@ class WinRatesParameters(RangeParameters):
 
     timeframe: Literal["24h", "7d", "1m"] | SkipJsonSchema[None] = None
     side: Literal["long", "short"] | SkipJsonSchema[None] = None
+
+
+class ForecastsParameters(RangeParameters):
+    """Which forecasts of a symbol."""
+
+    target: Literal[tuple(TARGETS)] | SkipJsonSchema[None] = None  # type: ignore[valid-type]
+
+
+class PatternsParameters(RangeParameters):
+    """Which patterns of a symbol; without a range those of the newest day."""
+
+    type: Pattern | SkipJsonSchema[None] = Field(None, description="name of a pattern")
+    min_success_rate: float = Field(0.0, ge=0, le=100, allow_inf_nan=False, description="least success rate, percent")
 
 
 class EventsParameters(RangeParameters):
@@ -83,11 +99,13 @@ def routes(services: Services) -> APIRouter:
         def answer(request: Request, symbol: Symbol, query: Any) -> Response:
             equal = query.model_dump(exclude={"start", "end", "limit", "cursor"}, exclude_none=True)
             if "type" in equal:
-                equal["squeeze_type"] = equal.pop("type")
+                equal["pattern" if table is PATTERN_LIBRARY else "squeeze_type"] = equal.pop("type")
+            least = equal.pop("min_success_rate", 0.0)
             start, end = query.start, query.end
-            if table is WIN_RATES and start is end is None:
+            if table in (WIN_RATES, PATTERN_LIBRARY) and start is end is None:
                 start = services.database.newest(table, symbol)
-            asked = Asked({"symbol": symbol, **equal}, start, end, query.limit, query.cursor)
+            minima = {"success_rate_pct": least} if least else None
+            asked = Asked({"symbol": symbol, **equal}, start, end, query.limit, query.cursor, minima)
             return page(request, table, name, asked, symbol, symbol=symbol)
 
         answer.__annotations__["query"] = Annotated[parameters, Query()]
@@ -104,6 +122,11 @@ def routes(services: Services) -> APIRouter:
     of_symbol(SQUEEZE_ANALYSES, "analyses", "analyses", AnalysesParameters, "A symbol's squeeze analyses, by hour")
     of_symbol(WIN_RATES, "win_rates", "win-rates", WinRatesParameters, "How often analyses of a symbol were right")
     of_symbol(SQUEEZE_EVENTS, "events", "events", EventsParameters, "Squeezes of a symbol that happened")
+
+    of_symbol(
+        SQUEEZE_FORECASTS, "forecasts", "forecasts", ForecastsParameters, "Calibrated chances of the next 24 hours"
+    )
+    of_symbol(PATTERN_LIBRARY, "patterns", "patterns", PatternsParameters, "What named patterns were worth")
 
     @router.get(
         "/squeeze-alerts",

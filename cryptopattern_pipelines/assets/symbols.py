@@ -1,0 +1,21 @@
+"""Listings become rows: which names venues list, since when, and how much of them trades."""
+
+import dagster as dg
+
+from cryptopattern_pipelines.assets.following import symbols_of
+from cryptopattern_pipelines.assets.market import GROUP, market_candles, patience, tell_problems
+from cryptopattern_pipelines.assets.materialise import Events, table_asset, write
+from cryptopattern_pipelines.automation.partitions import window_of
+from cryptopattern_pipelines.resources.market import Market
+from cryptopattern_pipelines.resources.stores import Store
+from cryptopattern_pipelines.storage import schemas
+
+
+@dg.asset(**table_asset(schemas.SYMBOLS, GROUP, deps=[market_candles]))
+def symbols(context: dg.AssetExecutionContext, store: Store, market: Market) -> Events:
+    """Every name that was seen by the end of the day: where it is listed, renamed or delisted, and its volume."""
+    source = market.open()
+    with patience(context):
+        rows = symbols_of(store, market, source, window_of(context))
+    counts = rows["status"].value_counts().to_dict()
+    yield from write(context, store, schemas.SYMBOLS, rows, statuses=counts, **tell_problems(context, source))
