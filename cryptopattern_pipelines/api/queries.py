@@ -34,7 +34,7 @@ _LONGEST_CURSOR = 600
 
 # What stands beside every score: what analyses of that side were worth by then, in 24 hours.
 ODDS = (
-    "day", "side", "win_rate_pct", "interval_low_pct", "interval_high_pct", "effective_sample_size", "base_rate_pct",
+    "day", "condition", "side", "win_rate_pct", "interval_low_pct", "interval_high_pct", "effective_sample_size", "base_rate_pct",
     "base_sample_size", "lift", "verdict",
 )  # fmt: skip
 
@@ -245,7 +245,7 @@ _SYMBOLS = sa.text(f"""
 
 _ODDS = f"""
     SELECT {", ".join(ODDS)} FROM {SERVING}.{WIN_RATES.name} w
-    WHERE w.symbol = page.symbol AND w.timeframe = '24h'
+    WHERE w.symbol = page.symbol AND w.condition = 'all' AND w.timeframe = '24h'
     AND w.side = CASE page.squeeze_type WHEN 'SHORT_SQUEEZE' THEN 'long' WHEN 'LONG_SQUEEZE' THEN 'short' END
     AND w.day <= page.hour - interval '23 hours'  -- the day was over by the end of the hour
     ORDER BY w.day DESC LIMIT 1"""

@@ -35,7 +35,7 @@ def analysis(hours_ago: int, symbol: str, score: float, side: str = "SHORT_SQUEE
 
 def rate(day: datetime, side: str, won: float) -> dict[str, Any]:
     return {
-        "day": day, "symbol": "BTC", "timeframe": "24h", "side": side, "wins": 1, "sample_size": 9,
+        "day": day, "symbol": "BTC", "condition": "all", "timeframe": "24h", "side": side, "wins": 1, "sample_size": 9,
         "effective_sample_size": 7, "win_rate_pct": won, "interval_low_pct": 10.0, "interval_high_pct": 90.0,
         "base_rate_pct": 40.0, "base_sample_size": 100, "lift": won / 40.0, "verdict": "NO_EDGE",
     }  # fmt: skip

@@ -71,7 +71,7 @@ def put_right(case: schemathesis.Case, service: Service) -> None:
     """
     if isinstance(case.body, dict) and isinstance(case.body.get("images"), list):
         pictures = [PICTURES[number % len(PICTURES)].read_bytes() for number in range(len(case.body["images"]))]
-        case.body["images"] = pictures
+        case.body["images"] = pictures  # type: ignore[assignment]
     query: dict[str, Any] = case.query or {}
     if "cursor" in query:
         path = case.operation.path.replace("{symbol}", "BTC")

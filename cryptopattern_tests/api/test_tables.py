@@ -25,7 +25,9 @@ def test_pages_join_to_exactly_the_rows_of_the_table_newest_first(
 ) -> None:
     table = TABLES[PATHS[path]]
     wanted = installation.rows(table.name, *WINDOW)
-    wanted = wanted[wanted["symbol"] == "BTC"].sort_values(list(table.key), ascending=False)
+    wanted = wanted[(wanted["symbol"] == "BTC") & (wanted.get("condition", "all") == "all")].sort_values(
+        list(table.key), ascending=False
+    )
     query = f"{path}/BTC?from=2025-01-29&to=2025-01-30&limit=7"
     found, cursor = [], ""
     while True:

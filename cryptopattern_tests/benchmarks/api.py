@@ -120,9 +120,9 @@ def _fill(url: str, analyses: int) -> int:
             volume_24h_usd, open_interest_usd, funding_rate, venues, venue_count, quality_flags)
         SELECT {hour}, 100 + 10 * random(), random(), 120, 90, 1e9 * random(), 1e8 * random(), .0001,
             'binance:perpetual', 1, '' {grid.replace("%(hours)s", "least(%(hours)s, 2000)")}""",
-        """INSERT INTO serving.win_rates (day, symbol, timeframe, side, wins, sample_size, effective_sample_size,
+        """INSERT INTO serving.win_rates (day, symbol, condition, timeframe, side, wins, sample_size, effective_sample_size,
             win_rate_pct, interval_low_pct, interval_high_pct, base_rate_pct, base_sample_size, lift, verdict)
-        SELECT date_trunc('day', now()) - ago * interval '1 day', 'C' || number, timeframe, side, 5, 12, 10, 50, 24, 76,
+        SELECT date_trunc('day', now()) - ago * interval '1 day', 'C' || number, 'all', timeframe, side, 5, 12, 10, 50, 24, 76,
             48, 300, 1.04, 'NO_EDGE'
         FROM generate_series(1, greatest(30, %(hours)s / 24)) ago, generate_series(1, %(symbols)s) number,
             unnest(ARRAY['24h', '7d', '1m']) timeframe, unnest(ARRAY['long', 'short']) side ORDER BY ago DESC""",
