@@ -34,8 +34,8 @@ _LONGEST_CURSOR = 600
 
 # What stands beside every score: what analyses of that side were worth by then, in 24 hours.
 ODDS = (
-    "day", "condition", "side", "win_rate_pct", "interval_low_pct", "interval_high_pct", "effective_sample_size", "base_rate_pct",
-    "base_sample_size", "lift", "verdict",
+    "day", "condition", "side", "win_rate_pct", "interval_low_pct", "interval_high_pct", "effective_sample_size",
+    "base_rate_pct", "base_sample_size", "lift", "verdict",
 )  # fmt: skip
 
 

@@ -50,10 +50,10 @@ def service(tmp_path_factory: pytest.TempPathFactory, fresh_database: Callable[[
         rows = [analysis(h, s, x) for h, s, x in ((1, "BTC", 85.0), (1, "ETH", 50.0), (2, "BTC", 0.0), (30, "BTC", 66))]
         rows.append(analysis(3, "BTC", 70.0, "LONG_SQUEEZE"))
         frame = schemas.SQUEEZE_ANALYSES.conform(pd.DataFrame(rows)).sort_values(["hour", "symbol"])
-        postgres.publish(settings.database_url, schemas.SQUEEZE_ANALYSES, frame, NOW - 48 * HOUR, NOW)
+        postgres.publish(settings.database_url, schemas.SQUEEZE_ANALYSES, lambda: frame, NOW - 48 * HOUR, NOW)
         rates = [rate(TODAY - 9 * DAY, "long", 30.0), rate(TODAY - 3 * DAY, "long", 60.0), rate(TODAY, "long", 99.0)]
         frame = schemas.WIN_RATES.conform(pd.DataFrame(rates))
-        postgres.publish(settings.database_url, schemas.WIN_RATES, frame, TODAY - 10 * DAY, TODAY + DAY)
+        postgres.publish(settings.database_url, schemas.WIN_RATES, lambda: frame, TODAY - 10 * DAY, TODAY + DAY)
         yield made
 
 

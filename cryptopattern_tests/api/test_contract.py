@@ -69,8 +69,8 @@ def put_right(case: schemathesis.Case, service: Service) -> None:
     """What the document can't say: a cursor is what a page before gave, a range begins before it ends, and images are
     pictures.
     """
-    if isinstance(case.body, dict) and isinstance(case.body.get("images"), list):
-        pictures = [PICTURES[number % len(PICTURES)].read_bytes() for number in range(len(case.body["images"]))]
+    if isinstance(case.body, dict) and isinstance(images := case.body.get("images"), list):
+        pictures = [PICTURES[number % len(PICTURES)].read_bytes() for number in range(len(images))]
         case.body["images"] = pictures  # type: ignore[assignment]
     query: dict[str, Any] = case.query or {}
     if "cursor" in query:

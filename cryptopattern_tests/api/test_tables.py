@@ -73,7 +73,7 @@ def test_what_a_caller_holds_is_not_sent_again(service: Service) -> None:
     assert first.headers["Cache-Control"] == "private, max-age=3600"
     again = service.client.get(path, headers={"If-None-Match": first.headers["ETag"]})
     assert (again.status_code, again.content) == (304, b"")
-    other = service.client.get("/api/v1/snapshots/BTC", headers={"If-None-Match": first.headers["ETag"]})
+    other = service.client.get("/api/v1/snapshots/ETH", headers={"If-None-Match": first.headers["ETag"]})
     assert other.status_code == 200
     assert 0 < int(other.headers["Cache-Control"].removeprefix("private, max-age=")) <= 60
 
