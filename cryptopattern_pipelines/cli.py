@@ -159,6 +159,99 @@ def _assignment(text: str) -> tuple[str, str | float]:
     return name, float(value) if re.fullmatch(r"-?\d+(\.\d+)?", value) else value
 
 
+@main.command()
+@click.option("--from", "start", type=click.DateTime(_DATES), help="First day that is scored; else as early as can be.")
+@click.option(
+    "--to", "end", type=click.DateTime(_DATES), help="Day before which to stop, UTC; else the last whole day."
+)
+@click.option("--archive", help="Compute from this archive, a folder or a mirror's address, instead of the store.")
+@click.option("--symbols", help="With --archive: coins, comma between; those of the settings otherwise.")
+@click.option(
+    "--import",
+    "imports",
+    multiple=True,
+    metavar="MAPPING=FILE",
+    help="With --archive: a file that fills it up, with its mapping as of `cryptopattern import`.",
+)
+@click.option(
+    "--out", default="walk-forward", type=click.Path(file_okay=False, path_type=Path), help="Folder to write."
+)
+def evaluate(  # noqa: PLR0917 (one argument an option)
+    start: datetime | None,
+    end: datetime | None,
+    archive: str | None,
+    symbols: str | None,
+    imports: tuple[str, ...],
+    out: Path,
+) -> None:
+    """Score forecasts and win rates on history, each hour by what was known then: Markdown, JSON and diagrams.
+
+    \b
+    cryptopattern evaluate --from 2022-01-01 --to 2025-07-01
+    cryptopattern evaluate --archive ../archive --symbols BTC,ETH --import liquidations-daily=liquidations.parquet
+    """
+    from cryptopattern_pipelines import evaluating
+    from cryptopattern_pipelines.automation.partitions import FIRST_DAY
+    from cryptopattern_pipelines.market.symbols import parse
+    from cryptopattern_pipelines.resources.analysis import Analysis
+    from cryptopattern_pipelines.storage.parquet import TableStore
+
+    def say(text: str) -> None:
+        _PEOPLE.print(f"{text} …")
+
+    given: dict[str, Any] = {"symbols": symbols} if symbols else {}
+    settings = load_settings(**given)
+    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    first = None if start is None else start.replace(tzinfo=UTC)
+    last = today if end is None else min(end.replace(tzinfo=UTC), today)
+    say("reading the history")
+    try:
+        if archive is None:
+            tables = evaluating.from_store(TableStore(settings.store_root), first or FIRST_DAY, last)
+        else:
+            files = [(name, Path(file)) for name, _, file in (each.partition("=") for each in imports)]
+            coins = [parse(symbol).coin for symbol in settings.symbols]
+            cache = settings.data / "archive"
+            signals = Analysis.of(settings).signals()
+            tables = evaluating.from_archive(archive, cache, coins, files, first or FIRST_DAY, last, signals)
+        report = evaluating.evaluate(tables, first, last, say)
+    except evaluating.EvaluationError as error:
+        raise click.ClickException(str(error)) from error
+    written = evaluating.write_report(report, out)
+    evaluating.print_report(report, Console())
+    click.echo(f"written: {', '.join(str(file) for file in written)}")
+
+
+@main.command()
+@click.argument("symbol")
+@click.option("--at", required=True, type=click.DateTime(_DATES), help="Hour whose end is compared, UTC.")
+@click.option(
+    "--timeframe", default="24h", type=click.Choice(["24h", "7d", "1m"]), help="How long outcomes are waited for."
+)
+@click.option("--count", default=30, type=click.IntRange(1, 200), help="Moments at most.")
+@click.option("--days", default=1461, type=click.IntRange(60, 4000), help="How far back they may lie.")
+def similar(symbol: str, at: datetime, timeframe: str, count: int, days: int) -> None:
+    """Moments like this one, from the store: when a symbol's market looked most alike before, and what came after.
+
+    \b
+    cryptopattern similar BTC --at 2024-08-05T13:00
+    """
+    from cryptopattern_pipelines.asking import similar_moments
+    from cryptopattern_pipelines.market.symbols import parse
+    from cryptopattern_pipelines.reporting import print_similar
+    from cryptopattern_pipelines.squeeze.similar import NoMomentError
+    from cryptopattern_pipelines.storage.parquet import TableStore
+
+    hour = at.replace(minute=0, tzinfo=UTC)
+    store = TableStore(load_settings().store_root)
+    coin = parse(symbol).coin
+    try:
+        found = similar_moments(store, coin, hour, timeframe=timeframe, count=count, days=days)
+    except NoMomentError as error:
+        raise click.ClickException(str(error)) from error
+    print_similar(Console(), coin, hour, timeframe, found)
+
+
 def _say_where(settings: Settings) -> None:
     """Where the rows are, and that a server was left running."""
     from cryptopattern_pipelines.resources.database import database_url, hide_password
@@ -174,7 +267,7 @@ def _data_argument(settings: Settings) -> str:
 
 
 def _fill(settings: Settings, start: datetime, end: datetime, *, only_missing: bool = False) -> bool:
-    """Fill the hours and then the days of a range; whether there was anything to do."""
+    """Fill the hours, then the days, then the forecasts of a range; whether there was anything to do."""
     import dagster as dg
 
     from cryptopattern_pipelines.automation.fill import fill, is_filled, whole_days, window_to_fill
@@ -188,7 +281,8 @@ def _fill(settings: Settings, start: datetime, end: datetime, *, only_missing: b
     store = TableStore(settings.store_root)
     ran = False
     with dg.DagsterInstance.get() as instance:
-        for name, window in (("hourly", hours), ("daily", whole_days(hours))):
+        # Forecasts take their models from the days before them, and days come after hours: so once more, with models.
+        for name, window in (("hourly", hours), ("daily", whole_days(hours)), ("forecasts", hours)):
             job = definitions.resolve_job_def(name)
             if window is None or (only_missing and is_filled(job, window, instance, store)):
                 continue

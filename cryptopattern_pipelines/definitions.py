@@ -5,13 +5,18 @@ from typing import Any
 
 import dagster as dg
 
-from cryptopattern_pipelines.assets import market, outcomes, screenshots, squeeze, symbols
+from cryptopattern_pipelines.assets import forecasts, market, outcomes, screenshots, squeeze, symbols
 from cryptopattern_pipelines.assets.serving import serving_asset
 from cryptopattern_pipelines.automation import jobs
 from cryptopattern_pipelines.automation.failures import failures, silence
 from cryptopattern_pipelines.automation.housekeeping import health_checks, health_job, housekeeping
 from cryptopattern_pipelines.automation.schedules import schedules
-from cryptopattern_pipelines.automation.sensors import days_after_late_hours, missed_hours, new_screenshots
+from cryptopattern_pipelines.automation.sensors import (
+    days_after_late_hours,
+    forecasts_after_late_days,
+    missed_hours,
+    new_screenshots,
+)
 from cryptopattern_pipelines.local import address
 from cryptopattern_pipelines.resources.analysis import Analysis
 from cryptopattern_pipelines.resources.database import ServingDatabase
@@ -32,16 +37,17 @@ def build_definitions(settings: Settings, resources: Mapping[str, Any] | None = 
     health = health_job(checks)
     return dg.Definitions(
         assets=[
-            *dg.load_assets_from_modules([screenshots, market, symbols, squeeze, outcomes]),
+            *dg.load_assets_from_modules([screenshots, market, symbols, squeeze, outcomes, forecasts]),
             *(serving_asset(table) for table in TABLES.values()),
         ],
         asset_checks=[checks],
-        jobs=[jobs.hourly, jobs.daily, jobs.late_screenshots, health, housekeeping],
+        jobs=[jobs.hourly, jobs.daily, jobs.late_screenshots, jobs.forecasts, health, housekeeping],
         schedules=schedules(schedules_are, health),
         sensors=[
             new_screenshots(sensors_are, reading_age=analysis.signals().readings_lookback),
             missed_hours(sensors_are),
             days_after_late_hours(sensors_are),
+            forecasts_after_late_days(sensors_are),
             failures(sensors_are, ui=address(settings)),
             silence(sensors_are, ui=address(settings)),
         ],

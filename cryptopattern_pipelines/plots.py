@@ -10,7 +10,11 @@ import pandas as pd
 from PIL import Image
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from matplotlib.figure import Figure
+
+    from cryptopattern_pipelines.squeeze.scores import Reliability
 
 _SYMBOLS_SHOWN = 6
 _COLOURS = 24
@@ -80,3 +84,23 @@ def _png(figure: "Figure") -> bytes:
     figure.savefig(drawn, format="png", metadata={"Software": None})
     Image.open(drawn).convert("RGB").quantize(_COLOURS).save(small, format="png", optimize=True)
     return small.getvalue()
+
+
+def reliability(title: str, curves: "Mapping[str, Reliability]") -> bytes:
+    """What was stated against what came, a curve for each name, over the diagonal of a perfect one; PNG."""
+    figure = _figure(3.6)
+    axes = figure.add_subplot()
+    shares = [share for curve in curves.values() for share in (*curve.chance.tolist(), *curve.came.tolist())]
+    top = 100 * min(1.0, 1.05 * max(shares, default=1.0))
+    axes.plot([0, top], [0, top], color=_PALE, linewidth=0.8)
+    for (name, curve), marker in zip(curves.items(), "o^sdv<>p", strict=False):
+        axes.plot(100 * curve.chance, 100 * curve.came, marker=marker, markersize=3, linewidth=0.9, label=name)
+    axes.set_xlim(0, top)
+    axes.set_ylim(0, top)
+    axes.set_aspect("equal")
+    axes.set_xlabel("stated, %", fontsize=7)
+    axes.set_ylabel("came, %", fontsize=7)
+    axes.tick_params(labelsize=6)
+    axes.legend(fontsize=6, frameon=False)
+    axes.set_title(title, fontsize=8)
+    return _png(figure)

@@ -1,5 +1,6 @@
 """Rows as tables for people: what the command line prints. A rate never stands without its base rate and interval."""
 
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -13,6 +14,7 @@ from cryptopattern_pipelines.storage.schemas import SIGNALS
 if TYPE_CHECKING:
     from cryptopattern_pipelines.doctor import Finding
     from cryptopattern_pipelines.reading.reading import Reading
+    from cryptopattern_pipelines.squeeze.similar import Similar
 
 # The side of the market that gains when the squeeze comes.
 _SIDE_OF = {"SHORT_SQUEEZE": "long", "LONG_SQUEEZE": "short"}
@@ -76,6 +78,26 @@ def win_rates_table(rates: pd.DataFrame) -> Table:
             row.verdict,
         )  # fmt: skip
     return table
+
+
+def print_similar(console: Console, symbol: str, hour: datetime, timeframe: str, found: "Similar") -> None:
+    """The moments that looked most alike, and each side's odds beside those of any hour."""
+    table = Table(
+        "hour, UTC", "distance", "price then", "won", box=box.SIMPLE_HEAD, title_justify="left",
+        title=f"[bold not italic]Moments like {symbol}'s of {hour:%Y-%m-%d %H:%M} UTC, and {timeframe} after them[/]",
+        caption=f"compared: {', '.join(found.looked_at)}", caption_justify="left",
+    )  # fmt: skip
+    for row in found.neighbours.itertuples():
+        won = "long" if row.long_won else "short" if row.short_won else "neither"
+        table.add_row(f"{row.hour:%Y-%m-%d %H:%M}", f"{row.distance:.2f}", f"{row.move_pct:+.1f} %", won)
+    console.print(table)
+    for row in found.odds.itertuples():
+        console.print(
+            f"  {row.side:<5} won {_percent(row.rate_pct)} "
+            f"\\[{row.interval_low_pct:.0f} to {row.interval_high_pct:.0f} %, n={row.n}]; "
+            f"any hour before: {_percent(row.base_rate_pct)}, n={row.base_n}",
+            highlight=False,
+        )
 
 
 def print_reading(console: Console, reading: "Reading") -> None:

@@ -1,4 +1,5 @@
-"""The jobs: one for all that is hourly, one for all that is daily, one for screenshots that come late.
+"""The jobs: one for all that is hourly, one for all that is daily, one for screenshots that come late,
+and one for forecasts of hours gone by, which take their models from the days before them.
 
 A job has one partitions definition, and every asset in it takes the run's whole range, so an hour and a year are the
 same job and each is one run.
@@ -39,7 +40,15 @@ daily = dg.define_asset_job(
 )
 late_screenshots = dg.define_asset_job(
     "late_screenshots",
-    _and_serving(dg.AssetSelection.groups("screenshots") | dg.AssetSelection.assets("squeeze_analyses")),
+    _and_serving(
+        dg.AssetSelection.groups("screenshots") | dg.AssetSelection.assets("squeeze_analyses", "squeeze_forecasts")
+    ),
     tags=WRITES,
-    description="Screenshots of hours gone by, and the analyses that they may change.",
+    description="Screenshots of hours gone by, and the analyses and forecasts that they may change.",
+)
+forecasts = dg.define_asset_job(
+    "forecasts",
+    _and_serving(dg.AssetSelection.assets("squeeze_forecasts")),
+    tags=WRITES,
+    description="Forecasts of hours that were run before the days whose models they take, as in a backfill.",
 )

@@ -187,3 +187,28 @@ def days_after_late_hours(status: dg.DefaultSensorStatus) -> dg.SensorDefinition
         return dg.RunRequest(run_key=run.run_id, tags=range_tags(DAILY, days))
 
     return sensor
+
+
+def forecasts_after_late_days(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
+    """The sensor that forecasts the hours anew whose models came after them."""
+
+    @dg.run_status_sensor(
+        name="forecasts_after_late_days",
+        run_status=dg.DagsterRunStatus.SUCCESS,
+        monitored_jobs=[jobs.daily],
+        request_job=jobs.forecasts,
+        minimum_interval_seconds=30,
+        default_status=status,
+        description="Days that are run late, as after missed hours, may bring models for hours that are there already.",
+    )
+    def sensor(context: dg.RunStatusSensorContext) -> dg.RunRequest | dg.SkipReason:
+        first = first_in(context.dagster_run.tags, DAILY)
+        if first is None:
+            return dg.SkipReason("a day in its turn: its hours come after it")
+        now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+        start = first + timedelta(days=1)
+        if start >= now:
+            return dg.SkipReason("no hour after those days is over: the hourly schedule forecasts it")
+        return dg.RunRequest(run_key=context.dagster_run.run_id, tags=range_tags(HOURLY, Window(start, now)))
+
+    return sensor

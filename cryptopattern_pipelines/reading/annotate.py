@@ -8,8 +8,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from cryptopattern_pipelines.reading.contract import Reading
 from cryptopattern_pipelines.reading.picture import MAX_BYTES, UnreadablePicture, load_picture
-from cryptopattern_pipelines.reading.reading import Reading
 
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _WORD, _MARK, _LEVEL, _GOOD, _BAD = (90, 170, 255), (255, 210, 0), (255, 80, 220), (60, 220, 120), (255, 90, 90)

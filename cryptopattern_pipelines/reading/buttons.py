@@ -10,8 +10,10 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from cryptopattern_pipelines.reading.classify import TextLine, Title, market_of, text_lines
+from cryptopattern_pipelines.reading.classify import Title, market_of
+from cryptopattern_pipelines.reading.lines import TextLine, text_lines
 from cryptopattern_pipelines.reading.ocr import Engine, Word
+from cryptopattern_pipelines.reading.pixels import channel_max
 
 _SPAN = re.compile(r"([1lIiTt]|\d{1,3})\s?(hours?|days?|weeks?|months?|years?|[hdwy])(?:\s?[vy]|\s\d)?", re.IGNORECASE)
 _USUAL = {
@@ -125,7 +127,7 @@ def _filled_boxes(region: np.ndarray, height: int, depth: int = 0) -> list[_Box]
     Wide ones are looked into once: a row of buttons often shares a ground on which the chosen one stands out.
     """
     ground = np.median(region, axis=1).astype(np.int16)[:, None]
-    apart = (np.abs(region.astype(np.int16) - ground).max(axis=2) > _APART).astype(np.uint8)
+    apart = (channel_max(np.abs(region.astype(np.int16) - ground)) > _APART).astype(np.uint8)
     # Letters' blurred edges pass through the page's colour: on large buttons they leave holes.
     closed = cv2.morphologyEx(apart, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
     found: list[_Box] = []

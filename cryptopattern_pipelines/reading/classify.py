@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
+from cryptopattern_pipelines.reading.lines import TextLine, text_lines
 from cryptopattern_pipelines.reading.metrics import is_label
 from cryptopattern_pipelines.reading.ocr import Engine, Word
 from cryptopattern_pipelines.reading.symbols import KNOWN_SYMBOLS, LIKE_A_SLASH, base_of, meant_symbol
@@ -31,7 +32,6 @@ _OPTI = r"opt[il1]ca[l1I|][\s_.]{0,2}opt[il1]"
 _LEVERAGE = re.compile(rf"(?P<all>\b{_ALL})|(?P<opti>\b{_OPTI})", re.IGNORECASE)
 _PAIR = r"(?P<coin>[A-Za-z0-9]{1,15}?)(?:\s?[/|]\s?[IJl|/]?|-)?U[S5][DO0Q][TIC17]?(?:\.P)?"
 _CHART_TIME = re.compile(r"(\d{1,2})\s?([A-Z][a-z]{2})\s?(20\d\d)\s?(\d\d)[:.]?(\d\d)[:.]?(\d\d)\s?GMT")
-_DASHES = ("-", "\u2013", "\u2014")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 _DISTRIBUTION = re.compile(r"^(?P<lead>.{0,30}?)\b[l1I]?iquidations?\s?distribution\b(?P<rest>.{0,50})$", re.IGNORECASE)
@@ -71,44 +71,6 @@ _VOCABULARY = (
 
 
 @dataclass(frozen=True)
-class TextLine:
-    """Words that stand beside each other without a wide gap; the box is in the picture's pixels."""
-
-    words: tuple[Word, ...]
-
-    @property
-    def text(self) -> str:
-        """The words with a blank between them, dashes and quotes made one kind."""
-        text = " ".join(word.text for word in self.words)
-        return re.sub("[\u2013\u2014]", "-", text).replace("\u2019", "'").strip()
-
-    @property
-    def left(self) -> int:
-        """First column."""
-        return self.words[0].left
-
-    @property
-    def right(self) -> int:
-        """First column to the right."""
-        return self.words[-1].right
-
-    @property
-    def top(self) -> int:
-        """First row."""
-        return min(word.top for word in self.words)
-
-    @property
-    def bottom(self) -> int:
-        """First row below."""
-        return max(word.bottom for word in self.words)
-
-    @property
-    def height(self) -> int:
-        """Usual height of its words."""
-        return sorted(word.height for word in self.words)[len(self.words) // 2]
-
-
-@dataclass(frozen=True)
 class Title:
     """What a picture's title and header say; `strong` where the title names its coin or its chart in full."""
 
@@ -123,43 +85,6 @@ class Title:
     chart_time: datetime | None = None
     strong: bool = True
     box: tuple[int, int, int, int] | None = None
-
-
-def text_lines(words: Sequence[Word], gap: float = 1.6, *, join: bool = False) -> list[TextLine]:
-    """Words as lines from top to bottom, parted where a gap is wider than `gap` times their height.
-
-    With `join`, what the engine took for two lines is one where it stands that close: a label and its number, but also
-    a title and the button beside it.
-    """
-    rows: dict[int, list[Word]] = {}
-    for word in words:
-        if word.text in _DASHES or any(character.isalnum() for character in word.text):
-            rows.setdefault(word.line, []).append(word)
-    lines = []
-    for row in rows.values():
-        part: list[Word] = []
-        for word in sorted(row, key=lambda word: word.left):
-            if part and word.left - part[-1].right > gap * max(word.height, part[-1].height, 6):
-                lines.append(TextLine(tuple(part)))
-                part = []
-            part.append(word)
-        lines.append(TextLine(tuple(part)))
-    return sorted(_joined(lines, gap) if join else lines, key=lambda line: (line.top, line.left))
-
-
-def _joined(lines: Sequence[TextLine], gap: float) -> list[TextLine]:
-    """Lines that go on with each other made one."""
-    joined: list[TextLine] = []
-    for line in sorted(lines, key=lambda line: line.left):
-        for place, other in enumerate(joined):
-            level = abs(line.top + line.bottom - other.top - other.bottom) <= 0.5 * min(line.height, other.height)
-            alike = 0.6 <= line.height / max(1, other.height) <= 1.6
-            if level and alike and -2 <= line.left - other.right <= gap * max(line.height, other.height, 6):
-                joined[place] = TextLine(other.words + line.words)
-                break
-        else:
-            joined.append(line)
-    return joined
 
 
 def classify(words: Sequence[Word]) -> Title | None:

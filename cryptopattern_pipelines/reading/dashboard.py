@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
+from cryptopattern_pipelines.reading.glyphs import ink_of, joined, text_box
+from cryptopattern_pipelines.reading.lines import close_words
 from cryptopattern_pipelines.reading.metrics import (
     MetricReading,
     Value,
@@ -23,12 +25,11 @@ from cryptopattern_pipelines.reading.metrics import (
     parse_value,
 )
 from cryptopattern_pipelines.reading.ocr import Engine, Line, Word
-from cryptopattern_pipelines.reading.pixels import Box, channel_max
+from cryptopattern_pipelines.reading.pixels import Box
 from cryptopattern_pipelines.reading.printed_numbers import writes_decimal_comma
 from cryptopattern_pipelines.reading.signs import Signs, is_filled
 from cryptopattern_pipelines.reading.tick_labels import enlarged
 
-_INK = 26  # least difference of text from its surroundings
 _TALLEST = 60  # pixels of the tallest glyph that is read
 _VALUE_CHARACTERS = "0123456789.,KMBT$%+-"
 _LEAST_KNOWN = 3  # tiles with a known label that it takes to believe one with an unknown label
@@ -185,7 +186,7 @@ def _texts(picture: np.ndarray, words: Sequence[Word]) -> list[_Text]:
     """Lines of text: boxes of ink with the words of the page's reading in them, and words that stand in no box."""
     texts = []
     outside = list(words)
-    boxes = text_boxes(picture)
+    boxes = _text_boxes(picture)
     held: dict[int, list[Word]] = {}
     for word in words:
         reach = [
@@ -197,34 +198,18 @@ def _texts(picture: np.ndarray, words: Sequence[Word]) -> list[_Text]:
             held.setdefault(min(reach)[1], []).append(word)
     for i, box in enumerate(boxes):
         inside = held.get(i, [])
-        runs = _runs(inside)
+        runs = close_words(inside)
         if len({run[0].line for run in runs}) > 1 and box.height > 2 * max(word.height for word in inside):
             continue  # several lines, joined by something that is no text
         inside.sort(key=lambda word: word.left)
         read = {id(word) for word in inside}
         outside = [word for word in outside if id(word) not in read]
         texts += _label_and_value(box, inside)
-    for run in _runs(outside):
+    for run in close_words(outside):
         box = Box(run[0].left, min(w.top for w in run), run[-1].right, max(w.bottom for w in run))
         if box.height <= _TALLEST:
             texts += _label_and_value(box, run)
     return texts
-
-
-def _runs(words: Sequence[Word]) -> list[list[Word]]:
-    """Words of one line without a wide gap between them."""
-    runs: list[list[Word]] = []
-    for word in sorted(words, key=lambda word: (word.line, word.left)):
-        last = runs[-1][-1] if runs else None
-        if (
-            last is not None
-            and last.line == word.line
-            and word.left - last.right <= 0.9 * max(min(last.height, word.height), 6)
-        ):
-            runs[-1].append(word)
-        else:
-            runs.append([word])
-    return runs
 
 
 def _label_and_value(box: Box, words: Sequence[Word]) -> list[_Text]:
@@ -249,25 +234,21 @@ def _text_of(box: Box, words: Sequence[Word]) -> _Text:
     return _Text(box, " ".join(word.text for word in words), sure, words=tuple(words))
 
 
-def text_boxes(picture: np.ndarray) -> list[Box]:
-    """Boxes of the lines of text: ink that stands out from its surroundings, glyphs closer than a word's gap joined."""
-    height, width = picture.shape[:2]
-    around = cv2.resize(picture, (max(1, width // 4), max(1, height // 4)), interpolation=cv2.INTER_AREA)
-    around = cv2.resize(cv2.medianBlur(around, 15), (width, height), interpolation=cv2.INTER_LINEAR)
-    ink = (channel_max(cv2.absdiff(picture, around)) > _INK).astype(np.uint8)
-    count, _, stats, _ = cv2.connectedComponentsWithStats(ink, connectivity=8)
-    joined = np.zeros((height, width), np.uint8)
-    for left, top, across, down, area in stats[1:count].tolist():
-        if down <= _TALLEST and across <= 3 * _TALLEST and area >= 2 and not _is_curve(across, down, area):
-            reach = 1 + round(0.42 * max(down, min(8, across)))
-            cv2.rectangle(joined, (left - reach, top), (left + across - 1 + reach, top + down - 1), 1, cv2.FILLED)
-    count, _, stats, _ = cv2.connectedComponentsWithStats(joined, connectivity=4)
-    boxes = []
-    for left, top, across, down, _ in stats[1:count].tolist():
-        if 5 <= down <= _TALLEST and across >= 1.3 * down:
-            reach = round(0.3 * down)
-            boxes.append(Box(max(0, left + reach), top, min(width, left + across - reach), top + down))
-    return boxes
+def _text_boxes(picture: np.ndarray) -> list[Box]:
+    """Boxes of the lines of text: ink that stands out from its surroundings, but is no curve, frame or rule."""
+    ink = ink_of(picture, 15)
+    parts = cv2.connectedComponentsWithStats(ink, connectivity=8)[2][1:]
+    glyphs = [
+        part
+        for part in parts.tolist()
+        if part[3] <= _TALLEST and part[2] <= 3 * _TALLEST and part[4] >= 2 and not _is_curve(*part[2:])
+    ]
+    _, lines = joined(np.array(glyphs, dtype=int).reshape(-1, 5), ink.shape)
+    return [
+        text_box(left, top, across, down, ink.shape[1])
+        for left, top, across, down, _ in lines[1:].tolist()
+        if 5 <= down <= _TALLEST and across >= 1.3 * down
+    ]
 
 
 def _is_curve(across: int, down: int, area: int) -> bool:

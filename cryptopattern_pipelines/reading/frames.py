@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from cryptopattern_pipelines.reading.reading import Reading
+from cryptopattern_pipelines.reading.contract import Reading
 from cryptopattern_pipelines.storage import schemas
 
 

@@ -14,13 +14,13 @@ import numpy as np
 
 from cryptopattern_pipelines.reading.axes import fit_axis
 from cryptopattern_pipelines.reading.bars import BarTable, find_share_bar, sides_of
-from cryptopattern_pipelines.reading.classify import TextLine, text_lines
-from cryptopattern_pipelines.reading.distribution import Method, ShareReading
+from cryptopattern_pipelines.reading.lines import TextLine, text_lines
 from cryptopattern_pipelines.reading.liquidation_map import price_range_under
 from cryptopattern_pipelines.reading.ocr import Engine, Word
-from cryptopattern_pipelines.reading.pixels import distance_from, runs_of
+from cryptopattern_pipelines.reading.pixels import channel_max, channel_min, distance_from, runs_of
 from cryptopattern_pipelines.reading.printed_numbers import Number, parse_number, writes_decimal_comma
 from cryptopattern_pipelines.reading.row_texts import ink_of_text
+from cryptopattern_pipelines.reading.shares import Method, ShareReading
 
 _NUMBER = r"(100(?:[.,]0)?|\d{1,2}[.,]\d)9?"  # a % may have been read as a 9: the sum tells
 _SHARES = (
@@ -96,7 +96,7 @@ def _shares_again(picture: np.ndarray, lines: Sequence[TextLine], bar: BarTable 
     for left, top, right, bottom in _speaking_of_shares(lines)[:_MOST_CROPS]:
         margin, reach = max(2, (bottom - top) // 3), 12 * (bottom - top)  # the other side's share stands beside it
         part = picture[max(0, top - margin) : bottom + margin, max(0, left - reach) : right + reach]
-        crops += [part, ink_of_text(part), part.max(axis=2), distance_from(part, np.median(part, axis=(0, 1)))]
+        crops += [part, ink_of_text(part), channel_max(part), distance_from(part, np.median(part, axis=(0, 1)))]
     text = _shares_in([line.text for line in engine.lines(crops)])
     if text is not None or bar is None:
         return text
@@ -104,7 +104,7 @@ def _shares_again(picture: np.ndarray, lines: Sequence[TextLine], bar: BarTable 
     first, last = int(np.ceil(bar.left)) + 1, int(bar.right) - 1
     boundary = round((last - first) * bar.bars[0].long_pct / 100)
     strip = picture[top + 1 : bottom - 1, first:last]
-    for channel in (ink_of_text(strip), strip.min(axis=2), strip.max(axis=2)):
+    for channel in (ink_of_text(strip), channel_min(strip), channel_max(strip)):
         halves = [_with_text(part) for part in (channel[:, : boundary - 2], channel[:, boundary + 2 :])]
         text = _shares_in([" ".join(line.text for line in engine.lines(halves))])
         if text is not None:
@@ -215,7 +215,7 @@ def _read_again(picture: np.ndarray, word: Word, start: int, engine: Engine) -> 
     margin = max(2, word.height // 3)
     crop = picture[max(0, word.top - margin) : word.bottom + margin, max(0, start - 2) : word.right + margin]
     above = crop[: round(0.65 * len(crop))]  # without the dashes, where they were taken for a part of the word
-    return [line.text for line in engine.lines([crop, crop.max(axis=2), above], whitelist="0123456789.,")]
+    return [line.text for line in engine.lines([crop, channel_max(crop), above], whitelist="0123456789.,")]
 
 
 def _price_range(

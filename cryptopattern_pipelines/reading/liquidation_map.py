@@ -16,8 +16,14 @@ from cryptopattern_pipelines.reading.classify import VENUES
 from cryptopattern_pipelines.reading.cumulative import LineEnds, line_ends, of_hue
 from cryptopattern_pipelines.reading.ocr import Engine, Word
 from cryptopattern_pipelines.reading.pixels import Box, channel_max, saturation
-from cryptopattern_pipelines.reading.printed_numbers import numbers_of, writes_decimal_comma
-from cryptopattern_pipelines.reading.tick_labels import TickLabel, bottom_labels, tick_labels
+from cryptopattern_pipelines.reading.printed_numbers import is_foreign, numbers_of, writes_decimal_comma
+from cryptopattern_pipelines.reading.tick_labels import (
+    UNCLEAR_SIGN,
+    TickLabel,
+    are_ambiguous,
+    bottom_labels,
+    tick_labels,
+)
 from cryptopattern_pipelines.reading.tilted import tilted_labels
 
 _COLOURED = 50  # least difference of a bar's or line's channels; areas under the lines are paler
@@ -76,12 +82,15 @@ def read_map(picture: np.ndarray, words: Sequence[Word], engine: Engine) -> Liqu
     share = None if ends is None else ends.long_share
     decimal_comma = writes_decimal_comma(word.text for word in words)
     totals = None if ends is None else _totals(picture, plot, ends, engine, decimal_comma)
-    axis = _price_axis_under(picture, plot, engine, decimal_comma)
+    axis, labels = _price_axis_under(picture, plot, engine, decimal_comma)
+    if is_foreign(word.text for word in words) and are_ambiguous(labels):
+        return LiquidationMap((), None, share, totals, None, plot, UNCLEAR_SIGN)
     if axis is None:
         current = _current_price(picture, words, plot, None, engine, decimal_comma=decimal_comma)
         return LiquidationMap(
             (), current, share, totals, None, plot, "too few price labels could be read under the bars"
         )
+    axis = _with_points(axis, words, plot, decimal_comma=decimal_comma)
     current = _current_price(picture, words, plot, axis, engine, decimal_comma=decimal_comma)
     levels = tuple(
         MapLevel(price, None if current is None else "long" if price < current else "short", height, axis.error)
@@ -95,7 +104,7 @@ def read_map(picture: np.ndarray, words: Sequence[Word], engine: Engine) -> Liqu
 def price_range_under(picture: np.ndarray, engine: Engine, decimal_comma: bool) -> tuple[float, float] | None:
     """Least and greatest price of the axis under a picture's bars, None where no bars or too few labels are found."""
     plot = find_bars(picture)
-    axis = None if plot is None else _price_axis_under(picture, plot, engine, decimal_comma)
+    axis = None if plot is None else _price_axis_under(picture, plot, engine, decimal_comma)[0]
     return None if plot is None or axis is None else _ends(axis, plot)
 
 
@@ -221,20 +230,22 @@ def _clusters(heights: np.ndarray) -> list[tuple[float, float]]:
 
 def _price_axis_under(
     picture: np.ndarray, plot: Box, engine: Engine, decimal_comma: bool
-) -> Axis | CategoryAxis | None:
-    """The price axis by the labels under the bars, upright or turned."""
+) -> tuple[Axis | CategoryAxis | None, Sequence[TickLabel]]:
+    """The price axis by the labels under the bars, upright or turned, and those labels."""
     height, width = picture.shape[:2]
     top, right = plot.bottom + 2, min(width, plot.right + 40)
     deep = Box(max(0, plot.left - 90), top, right, min(height, plot.bottom + max(60, round(0.2 * height))))
-    axis = _price_axis(tilted_labels(picture, deep, engine, decimal_comma=decimal_comma))
+    labels = tilted_labels(picture, deep, engine, decimal_comma=decimal_comma)
+    axis = _price_axis(labels)
     if axis is not None:
-        return axis
+        return axis, labels
     strip = Box(max(0, plot.left - 40), top, right, min(height, plot.bottom + max(24, round(0.07 * height))))
-    axis = _price_axis(bottom_labels(picture, strip, engine, decimal_comma=decimal_comma))
+    labels = bottom_labels(picture, strip, engine, decimal_comma=decimal_comma)
+    axis = _price_axis(labels)
     if isinstance(axis, CategoryAxis):  # bins without liquidations are left out anywhere: every label counts
-        every = bottom_labels(picture, strip, engine, decimal_comma=decimal_comma, most=_MOST_LABELS)
-        return _price_axis(every) or axis
-    return axis
+        labels = bottom_labels(picture, strip, engine, decimal_comma=decimal_comma, most=_MOST_LABELS)
+        axis = _price_axis(labels) or axis
+    return axis, labels
 
 
 def _price_axis(labels: Sequence[TickLabel]) -> Axis | CategoryAxis | None:
@@ -244,6 +255,28 @@ def _price_axis(labels: Sequence[TickLabel]) -> Axis | CategoryAxis | None:
     if line is not None and line.inliers >= 0.65 * line.labels and line.slope > 0:
         return line
     return category_axis(pixels, readings)
+
+
+def _with_points(
+    axis: Axis | CategoryAxis, words: Sequence[Word], plot: Box, *, decimal_comma: bool
+) -> Axis | CategoryAxis:
+    """The axis, its values divided by the power of ten by which a number over the plot says that they are too large.
+
+    Labels like 3060.0 may all have lost their points in reading; a price over its own place on the axis has the same
+    digits there.
+    """
+    reach = 0.02 * abs(axis.value(plot.right) - axis.value(plot.left))
+    found: set[int] = set()
+    for word in words:
+        x = word.x
+        if plot.left <= x <= plot.right and word.y <= plot.top + 0.3 * plot.height:
+            found |= {
+                power
+                for number in numbers_of([word.text], decimal_comma=decimal_comma)
+                for power in (1, 10, 100, 1000)
+                if number.value > 0 and abs(axis.value(x) - number.value * power) <= reach
+            }
+    return axis.divided(found.pop()) if len(found) == 1 else axis
 
 
 def _current_price(

@@ -6,11 +6,12 @@ What belongs here: how a number is written, signs of decimals and thousands. Wha
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 NUMBER_CHARACTERS = "0123456789.,KMBT$"
 
+_COMMA_WORDS = re.compile(r"Liquidations-|liquidaci|liquida\u00e7", re.IGNORECASE)  # German, Spanish, Portuguese
 _POWERS = {"": 0, "K": 3, "M": 6, "B": 9, "T": 12}
 _NUMBER = re.compile(r"(\d[\d.,]*\d|\d|[.,]\d+)([KMBT]?)", re.IGNORECASE)
 # Groups of thousands, no needless zero in front: a number that begins with one has lost its point in reading.
@@ -74,6 +75,16 @@ def numbers_of(texts: Iterable[str], *, decimal_comma: bool = False) -> list[Num
     """The numbers that several readings of one text hold, those that are none left out."""
     numbers = (parse_number(text, decimal_comma=decimal_comma) for text in texts)
     return [number for number in numbers if number is not None]
+
+
+def is_ambiguous(texts: Sequence[str]) -> bool:
+    """Whether texts say other numbers where the decimal sign is the comma than where it is the point."""
+    return numbers_of(texts) != numbers_of(texts, decimal_comma=True)
+
+
+def is_foreign(texts: Iterable[str]) -> bool:
+    """Whether words are of a language that writes decimal commas, but not on all of its pages."""
+    return any(_COMMA_WORDS.search(text) for text in texts)
 
 
 def with_lost_points(readings: list[list[Number]]) -> list[list[Number]]:

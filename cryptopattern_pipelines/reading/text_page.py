@@ -12,14 +12,13 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
+from cryptopattern_pipelines.reading.glyphs import ink_of, joined, text_box
 from cryptopattern_pipelines.reading.ocr import Engine, Word
-from cryptopattern_pipelines.reading.pixels import Box, channel_max, usual_colours
+from cryptopattern_pipelines.reading.pixels import Box, usual_colours
 
-_INK = 26  # least difference of text from its surroundings
 _TALLEST = 90  # pixels of the tallest line of text
 _FAINT = 16  # grey levels: a text that differs less from its own ground is none
 _READ_AT = 22  # pixels of height at which small print is read without losing its points
-_GAP = 0.42  # of its height, to either side of a glyph: nearer glyphs are one text
 _SAME = 10  # greatest difference of two pixels of one colour, in any channel
 _GROUND, _MOST_GROUNDS = 0.04, 5  # share of the picture that a ground covers at least; how many there can be
 _WHITE = 245  # grey level of a page's blanks, at least
@@ -56,7 +55,7 @@ class TextPage:
 
 def text_page(picture: np.ndarray) -> TextPage:
     """The texts of a picture (RGB, uint8, height x width x 3) on a white page."""
-    ink = _stands_out(picture)
+    ink = ink_of(picture, 9)
     found = _text_boxes(_without_grounds(ink, picture))
     crowded = found is None or len(found) > _MOST_TEXTS
     boxes = _thinned(sorted(found or (), key=lambda box: (-box.height, box.top))[:_MOST_TEXTS])
@@ -94,14 +93,6 @@ def _moved_back(word: Word, rows: np.ndarray, columns: np.ndarray) -> Word:
     return replace(word, left=left, top=top, width=right - left + 1, height=bottom - top + 1)
 
 
-def _stands_out(picture: np.ndarray) -> np.ndarray:
-    """1 where a pixel differs from its surroundings, whichever of the two is the brighter; uint8."""
-    height, width = picture.shape[:2]
-    around = cv2.resize(picture, (max(1, width // 4), max(1, height // 4)), interpolation=cv2.INTER_AREA)
-    around = cv2.resize(cv2.medianBlur(around, 9), (width, height), interpolation=cv2.INTER_LINEAR)
-    return (channel_max(cv2.absdiff(picture, around)) > _INK).astype(np.uint8)
-
-
 def _without_grounds(ink: np.ndarray, picture: np.ndarray) -> np.ndarray:
     """The ink without the grounds: beside a filled area the page stands out from its surroundings, too.
 
@@ -114,10 +105,10 @@ def _without_grounds(ink: np.ndarray, picture: np.ndarray) -> np.ndarray:
     ]
     of_each = [np.zeros(ink.shape, np.uint8)] + [cv2.inRange(picture, least, most) for least, most in limits]
     count, areas = cv2.connectedComponents(np.bitwise_or.reduce(of_each), connectivity=4)
-    is_ground = np.zeros(count, np.uint8)
-    is_ground[areas[ink == 0]] = 1
-    is_ground[0] = 0
-    return np.where(is_ground[areas] > 0, 0, ink).astype(np.uint8)
+    stays = np.ones(count, np.uint8)
+    stays[areas[ink == 0]] = 0
+    stays[0] = 1
+    return cv2.bitwise_and(ink, stays[areas])
 
 
 def _text_boxes(ink: np.ndarray) -> list[Box] | None:
@@ -125,7 +116,6 @@ def _text_boxes(ink: np.ndarray) -> list[Box] | None:
 
     None where there are more parts than can be letters of a chart's labels: noise, a photo, a wall of small print.
     """
-    height, width = ink.shape
     parts = cv2.connectedComponentsWithStats(ink, connectivity=8)[2][1:]
     if len(parts) > _MOST_PARTS:
         return None
@@ -135,11 +125,8 @@ def _text_boxes(ink: np.ndarray) -> list[Box] | None:
     frames = (across > 2 * down) & (solid < 0.1) & (down > 20)
     parts = parts[(down <= _TALLEST) & (area >= 2) & (across <= 25 * np.maximum(down, 4)) & ~bands & ~frames]
     left, top, across, down, area = parts.T
-    reach = 1 + np.round(_GAP * np.maximum(down, np.minimum(8, across))).astype(int)
-    joined = np.zeros((height, width), np.uint8)
-    for x, y, end, bottom in zip(left - reach, top, left + across - 1 + reach, top + down - 1, strict=True):
-        cv2.rectangle(joined, (int(x), int(y)), (int(end), int(bottom)), 1, cv2.FILLED)
-    count, labels, lines, _ = cv2.connectedComponentsWithStats(joined, connectivity=4)
+    labels, lines = joined(parts, ink.shape)
+    count = len(lines)
     owner = labels[top + down // 2, left + across // 2]
     bar = (area > 0.85 * across * down) & (across * down >= 12)
     wide = np.bincount(owner, weights=across, minlength=count)
@@ -148,8 +135,7 @@ def _text_boxes(ink: np.ndarray) -> list[Box] | None:
     boxes = []
     for (x, y, wide_, high, _), is_bars in zip(lines[1:].tolist(), bars[1:].tolist(), strict=True):
         if 6 <= high <= _TALLEST and wide_ >= 1.1 * high and not is_bars:
-            reach_ = round(0.3 * high)
-            boxes.append(Box(max(0, x + reach_), y, min(width, x + wide_ - reach_), y + high))
+            boxes.append(text_box(x, y, wide_, high, ink.shape[1]))
     return boxes
 
 

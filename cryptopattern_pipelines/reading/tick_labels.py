@@ -11,9 +11,17 @@ import cv2
 import numpy as np
 
 from cryptopattern_pipelines.reading.ocr import Engine
-from cryptopattern_pipelines.reading.pixels import Box, off_ground
-from cryptopattern_pipelines.reading.printed_numbers import NUMBER_CHARACTERS, Number, numbers_of, with_lost_points
+from cryptopattern_pipelines.reading.pixels import Box, channel_min, off_ground
+from cryptopattern_pipelines.reading.printed_numbers import (
+    NUMBER_CHARACTERS,
+    Number,
+    is_ambiguous,
+    numbers_of,
+    with_lost_points,
+)
 
+# Why an axis is not believed.
+UNCLEAR_SIGN = "whether the price labels' sign is the decimal one can't be told"
 _SEPARATE = 9  # height of digits in pixels from which they stand apart
 _SMALL_PRINT = 9  # height of digits in pixels under which one reading isn't to be trusted
 _LOW_TAG = 1.2  # height of a tag in labels' heights: lower ones are cut
@@ -30,6 +38,11 @@ class TickLabel:
     filled: bool
     numbers: tuple[Number, ...]
     ambiguous: bool = False
+
+
+def are_ambiguous(labels: Sequence[TickLabel]) -> bool:
+    """Whether most labels that bear a number would bear another with the other decimal sign."""
+    return sum(label.ambiguous for label in labels) > 0.5 * sum(bool(label.numbers) for label in labels)
 
 
 def tick_labels(
@@ -53,7 +66,7 @@ def tick_labels(
         if filled:
             if box.height < _LOW_TAG * height:
                 # It has lost a part of its rim to a label under it; the least channel shows white on red alone.
-                more = [box.of(picture, margin).min(axis=2) for margin in (0, 1, 2)]
+                more = [channel_min(box.of(picture, margin)) for margin in (0, 1, 2)]
             else:
                 more = [box.of(picture, -margin) for margin in (2, 3)]
                 more += [enlarged(_label_crop(picture, box, True), 0.2)]
@@ -62,10 +75,9 @@ def tick_labels(
             glyphs = _glyphs(box.of(picture, 2))
             several[:] = [text for text in several if _most_parts(text) >= glyphs]
     numbers = with_lost_points([numbers_of(several, decimal_comma=decimal_comma) for several in texts])
-    unclear = [numbers_of(several) != numbers_of(several, decimal_comma=True) for several in texts]
     return [
-        TickLabel(box, filled, tuple(several), ambiguous)
-        for (box, filled), several, ambiguous in zip(boxes, numbers, unclear, strict=True)
+        TickLabel(box, filled, tuple(several), is_ambiguous(own))
+        for (box, filled), several, own in zip(boxes, numbers, texts, strict=True)
     ]
 
 
@@ -250,8 +262,10 @@ def bottom_labels(
     ways = [[box.of(picture, 3) for box in boxes]]
     if np.median([box.height for box in boxes]) < _SMALL_PRINT:
         ways += [[enlarged(box.of(picture, 3), 0.2) for box in boxes]]
-    texts = zip(
-        *([line.text for line in engine.lines(crops, whitelist=NUMBER_CHARACTERS)] for crops in ways), strict=True
-    )
+    read = ([line.text for line in engine.lines(crops, whitelist=NUMBER_CHARACTERS)] for crops in ways)
+    texts = list(zip(*read, strict=True))
     numbers = with_lost_points([numbers_of(several, decimal_comma=decimal_comma) for several in texts])
-    return [TickLabel(box, False, tuple(several)) for box, several in zip(boxes, numbers, strict=True)]
+    return [
+        TickLabel(box, False, tuple(several), is_ambiguous(own))
+        for box, several, own in zip(boxes, numbers, texts, strict=True)
+    ]

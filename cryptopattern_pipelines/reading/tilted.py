@@ -11,7 +11,7 @@ import numpy as np
 
 from cryptopattern_pipelines.reading.ocr import Engine
 from cryptopattern_pipelines.reading.pixels import Box, off_ground
-from cryptopattern_pipelines.reading.printed_numbers import NUMBER_CHARACTERS, Number, numbers_of
+from cryptopattern_pipelines.reading.printed_numbers import NUMBER_CHARACTERS, is_ambiguous, numbers_of
 from cryptopattern_pipelines.reading.tick_labels import TickLabel
 
 _LEAST_TILT = 8.0  # degrees
@@ -32,12 +32,17 @@ def tilted_labels(
     tilt = _tilt(_ink(pixels))
     if tilt is None:
         return []
-    found = _labels(pixels, tilt, engine, decimal_comma, most)
-    if abs(tilt) > 80 and sum(bool(numbers) for _, numbers in found) < _LEAST_LABELS:
-        found = _labels(pixels, -tilt, engine, decimal_comma, most)
+    found = _labels(pixels, tilt, engine, most)
+    if abs(tilt) > 80 and len(numbers_of([text for _, text in found], decimal_comma=decimal_comma)) < _LEAST_LABELS:
+        found = _labels(pixels, -tilt, engine, most)
     return [
-        TickLabel(Box(round(x), 0, round(x) + 1, 1).moved(strip.left, strip.top), False, tuple(numbers))
-        for x, numbers in sorted(found, key=lambda label: label[0])
+        TickLabel(
+            Box(round(x), 0, round(x) + 1, 1).moved(strip.left, strip.top),
+            False,
+            tuple(numbers_of([text], decimal_comma=decimal_comma)),
+            is_ambiguous([text]),
+        )
+        for x, text in sorted(found, key=lambda label: label[0])
     ]
 
 
@@ -87,10 +92,8 @@ def _tilt(ink: np.ndarray) -> float | None:
     return tilt if abs(tilt) >= _LEAST_TILT and same >= 0.6 else None
 
 
-def _labels(
-    pixels: np.ndarray, tilt: float, engine: Engine, decimal_comma: bool, most: int
-) -> list[tuple[float, list[Number]]]:
-    """Where the upper end of each label stands (column of the strip), and the numbers that it may say."""
+def _labels(pixels: np.ndarray, tilt: float, engine: Engine, most: int) -> list[tuple[float, str]]:
+    """Where the upper end of each label stands (column of the strip), and what it says."""
     height, width = pixels.shape[:2]
     turn = cv2.getRotationMatrix2D((width / 2, height / 2), tilt, 1.0)
     cos, sin = abs(turn[0, 0]), abs(turn[0, 1])
@@ -119,6 +122,4 @@ def _labels(
     if len(placed) > most:
         placed = [placed[i] for i in np.linspace(0, len(placed) - 1, most).round().astype(int)]
     lines = engine.lines([box.of(upright, 3) for _, box in placed], whitelist=NUMBER_CHARACTERS)
-    return [
-        (x, numbers_of([line.text], decimal_comma=decimal_comma)) for (x, _), line in zip(placed, lines, strict=True)
-    ]
+    return [(x, line.text) for (x, _), line in zip(placed, lines, strict=True)]

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from cryptopattern_pipelines.reading.lines import rows_of_words
 from cryptopattern_pipelines.reading.metrics import MetricReading, is_possible, metric_of, parse_change, parse_value
 from cryptopattern_pipelines.reading.ocr import Engine, Word
 from cryptopattern_pipelines.reading.pixels import Box
@@ -30,7 +31,7 @@ def read_top_bar(picture: np.ndarray, words: Sequence[Word], engine: Engine, bot
     """
     decimal_comma = writes_decimal_comma(word.text for word in words)
     found: list[MetricReading] = []
-    for row in _rows([word for word in words if word.bottom <= bottom]):
+    for row in rows_of_words([word for word in words if word.bottom <= bottom]):
         labels = _labels(row)
         if len(labels) < _LEAST_LABELS:
             continue
@@ -57,17 +58,6 @@ def _change_in(texts: Sequence[str], decimal_comma: bool) -> float | None:
     counted = Counter(change for change in read if change is not None and change[1]).most_common(1)
     (size, sign), count = counted[0] if counted else ((0.0, ""), 0)
     return None if count < 2 else -size if sign == "-" else size
-
-
-def _rows(words: Sequence[Word]) -> list[list[Word]]:
-    """Words at one level, from left to right, whatever the gaps between them."""
-    rows: list[list[Word]] = []
-    for word in sorted(words, key=lambda word: word.y):
-        if rows and abs(word.y - rows[-1][0].y) <= 0.6 * max(word.height, rows[-1][0].height):
-            rows[-1].append(word)
-        else:
-            rows.append([word])
-    return [sorted(row, key=lambda word: word.left) for row in rows]
 
 
 def _labels(row: Sequence[Word]) -> list[tuple[tuple[str, str | None], int, int]]:

@@ -9,7 +9,7 @@ weights; here it has its .40.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -67,15 +67,36 @@ _SENTENCE = "explanation"
 
 @dataclass(frozen=True)
 class _Facts:
-    """What analyses are made from; `order` and `hours` are the snapshots' row numbers by hour, and those hours."""
+    """What analyses are made from; `order` and `hours` are the snapshots' row numbers by hour, and those hours.
+
+    `reading_rows` are the readings' row numbers in the table that was handed in.
+    """
 
     snapshots: pd.DataFrame
     readings: pd.DataFrame
+    reading_rows: Whole
     liquidations: pd.DataFrame
     levels: pd.DataFrame | None
     order: Whole
     hours: Whole
     symbols: tuple[str, ...]
+
+    def within(self, first: int, last: int) -> "_Facts":
+        """Those of the hours in [first, last): a block need not look through a year's pictures."""
+
+        def rows(times: pd.Series) -> npt.NDArray[np.bool_]:
+            hours = epoch_hours(times)
+            return (hours >= first) & (hours < last)
+
+        read = rows(self.readings["captured_at"])
+        return replace(
+            self,
+            readings=self.readings[read],
+            reading_rows=self.reading_rows[read],
+            liquidations=self.liquidations[rows(self.liquidations["hour"])],
+            levels=None if self.levels is None else self.levels[rows(self.levels["captured_at"])],
+            order=self.order[slice(*np.searchsorted(self.hours, [first, last]))],
+        )
 
 
 def squeeze_analyses(  # noqa: PLR0917 (three tables, a window, the settings, and one table more)
@@ -118,7 +139,7 @@ def squeeze_analyses(  # noqa: PLR0917 (three tables, a window, the settings, an
         return SQUEEZE_ANALYSES.empty()
     symbols = tuple(sorted(snapshots["symbol"][wanted].unique()))
     order = np.argsort(hours, kind="stable")
-    facts = _Facts(snapshots, readings, liquidations, levels, order, hours[order], symbols)
+    facts = _Facts(snapshots, readings, np.arange(len(readings)), liquidations, levels, order, hours[order], symbols)
 
     columns: dict[str, npt.NDArray[Any]] = {}
     sentences = []
@@ -149,14 +170,14 @@ def _blocks(facts: _Facts, first: int, last: int, settings: SignalSettings) -> I
     lead = settings.lookback // timedelta(hours=1)
     for begin in range(first, last, length):
         end = min(begin + length, last)
-        some = facts.order[slice(*np.searchsorted(facts.hours, [begin - lead, end]))]
         grid = HourGrid(begin - lead, end - begin + lead, facts.symbols)
-        rows = facts.snapshots.iloc[some]
+        some = facts.within(begin - lead, end)
+        rows = some.snapshots.iloc[some.order]
         cells = grid.cells(epoch_hours(rows["hour"]), rows["symbol"])
         inside = np.flatnonzero(cells >= lead * len(facts.symbols))
         inside = inside[np.argsort(cells[inside], kind="stable")]
         if len(inside):
-            yield some[inside], _block(facts, grid, rows, cells, inside, settings)
+            yield some.order[inside], _block(some, grid, rows, cells, inside, settings)
 
 
 def _block(  # noqa: PLR0917 (a block's rows and where they stand)
@@ -182,7 +203,7 @@ def _block(  # noqa: PLR0917 (a block's rows and where they stand)
         "open_interest_change": signals.open_interest_change(figures("open_interest_change_24h_pct"), settings),
     }
     verdict = _verdict(strengths, long_pct, short_pct, settings)
-    provenance = _provenance(grid, sides, at, facts.readings)
+    provenance = _provenance(grid, sides, at, facts)
     return {
         "price": price,
         **verdict,
@@ -245,14 +266,15 @@ def _verdict(
     }
 
 
-def _provenance(grid: HourGrid, sides: Dominance, at: Whole, readings: pd.DataFrame) -> dict[str, npt.NDArray[Any]]:
+def _provenance(grid: HourGrid, sides: Dominance, at: Whole, facts: _Facts) -> dict[str, npt.NDArray[Any]]:
     """Where the shares are from, and what the newest charts say, by columns of SQUEEZE_ANALYSES; texts as codes."""
     columns: dict[str, npt.NDArray[Any]] = {
         "dominance_source": sides.source.ravel()[at],
-        _READING_ROW: sides.reading.ravel()[at].astype(np.int32),
+        _READING_ROW: np.append(facts.reading_rows, -1)[sides.reading.ravel()[at]].astype(np.int32),
         "dominance_age_hours": sides.age_hours.ravel()[at],
     }
     row_ends = (at // len(grid.symbols) + grid.first + 1) * MICROSECONDS_PER_HOUR
+    readings = facts.readings
     captured = np.append(epoch_microseconds(readings["captured_at"]), 0)
     for chart in READING_SOURCES:
         newest = sides.newest[chart].ravel()[at]

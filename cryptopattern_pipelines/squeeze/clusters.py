@@ -78,8 +78,7 @@ def nearest_clusters(
 
 def _pictures(grid: HourGrid, levels: pd.DataFrame) -> _Pictures:
     captured = epoch_microseconds(levels["captured_at"])
-    symbol = np.unique(levels["symbol"].astype(object).to_numpy(), return_inverse=True)[1]
-    sha256 = np.unique(levels["sha256"].astype(object).to_numpy(), return_inverse=True)[1]
+    symbol, sha256 = (pd.factorize(levels[name], sort=True)[0] for name in ("symbol", "sha256"))
     price, strength = (levels[name].to_numpy(dtype=np.float64) for name in ("price", "strength_share"))
     order = np.lexsort((strength, price, symbol, sha256, captured))
     rows = levels.iloc[order]

@@ -23,15 +23,17 @@ from cryptopattern_pipelines.squeeze.grid import (
     trailing_sum,
     window,
 )
+from cryptopattern_pipelines.squeeze.liquidations import liquidated
 from cryptopattern_pipelines.squeeze.paths import price_paths
 from cryptopattern_pipelines.squeeze.volatility import trailing_sigma
 from cryptopattern_pipelines.storage.schemas import SEVERITIES, SIGNALS, SQUEEZE_EVENTS
 
 SNAPSHOT_COLUMNS = ("hour", "symbol", "average_price", "open_interest_base")
-LIQUIDATION_COLUMNS = ("hour", "symbol", "venue", "long_liquidated_usd", "short_liquidated_usd")
+LIQUIDATION_COLUMNS = ("hour", "symbol", "venue", "span_hours", "long_liquidated_usd", "short_liquidated_usd")
 ANALYSIS_COLUMNS = ("hour", "symbol", *(f"{signal}_strength" for signal in SIGNALS))
 
 EVIDENCE = ("open_interest", "liquidations")
+LIQUIDATED_SOURCES = ("hourly_feed", "daily_feed", "open_interest_proxy")
 
 # A percentile of fewer hours than a week's says little.
 _FEWEST_LIQUIDATION_HOURS = 168
@@ -50,8 +52,12 @@ class EventSettings:
     - `quiet_hours`: so many hours without another fast one end an event. Hourly open interest comes an hour late,
       so they also let it be known.
     - `longest_hours`: of a longer run of fast hours, only these last are told.
-    - `open_interest_drop_pct`: on three of four ordinary spans of seven hours, Binance's falls by less.
+    - `open_interest_drop_pct`, `move_times_drop`: open interest that falls by next to nothing closed nobody; and the
+      smaller the move, the more of it has to fall: their product, both in percent, is what a squeeze takes. Chosen on
+      2021 and 2022, for the fewest false alarms that keep every known cascade.
     - `liquidation_percentile`, `liquidation_hours`: against the thirty days before, never absolute USD.
+    - `daily_percentile`, `liquidation_days`: the same of feeds that tell days alone, against a quarter.
+    - `certain_sigmas`: a move of so many is a squeeze though a feed does not show it, for feeds have been throttled.
     - `severity_sigmas`: from which `move_sigmas` on an event is MODERATE, MAJOR, EXTREME. On real history all
       venues' daily liquidations of that side were among a quarter's highest tenth for 52, 71, 85 and 94 % of each.
     """
@@ -62,9 +68,13 @@ class EventSettings:
     least_move_pct: float = 1.5
     quiet_hours: int = 4
     longest_hours: int = 48
-    open_interest_drop_pct: float = 2.0
+    open_interest_drop_pct: float = 1.0
+    move_times_drop: float = 12.0
     liquidation_percentile: float = 95.0
     liquidation_hours: int = 720
+    daily_percentile: float = 90.0
+    liquidation_days: int = 90
+    certain_sigmas: float = 7.0
     severity_sigmas: tuple[float, float, float] = (5.0, 7.0, 10.0)
 
     def __post_init__(self) -> None:
@@ -89,7 +99,8 @@ class EventSettings:
     @property
     def liquidations_lookback(self) -> timedelta:
         """How long before a window of days its liquidations must begin."""
-        return self.event_lookback + timedelta(hours=self.liquidation_hours)
+        before = max(timedelta(hours=self.liquidation_hours), timedelta(days=self.liquidation_days + 1))
+        return self.event_lookback + before
 
     @property
     def lookback(self) -> timedelta:
@@ -114,7 +125,10 @@ _SIDES = (_Side("SHORT_SQUEEZE", "short", 1), _Side("LONG_SQUEEZE", "long", -1))
 
 @dataclass(frozen=True)
 class _Facts:
-    """Hours x symbols, NaN where not known; liquidations by the side that was closed."""
+    """Hours x symbols, NaN where not known; liquidations by the side that was closed, and daily ones days x symbols.
+
+    The first hour begins a day.
+    """
 
     grid: HourGrid
     close: Floats
@@ -122,6 +136,7 @@ class _Facts:
     low: Floats
     open_interest: Floats
     liquidated: dict[str, Floats]
+    daily: dict[str, Floats]
 
 
 @dataclass(frozen=True)
@@ -158,10 +173,13 @@ def squeeze_events(  # noqa: PLR0917 (four tables, a window and the settings)
        which the price went (down: its highest, up: its lowest; the last of equals). That close is the trigger
        price. Slower hours before are the approach and not told. `end` is the end of the last fast hour, the peak
        the furthest price between: of candles, where they are handed in, else of closes.
-    4. Open interest in coins, where it is known, fell by at least `open_interest_drop_pct` from one hour to a later
-       one, between the hour before the start and the event's being over; and of the squeezed side's liquidations,
-       where a feed has a week of the `liquidation_hours` before, an hour was at their `liquidation_percentile` or
-       above. `evidence` says which of the two were known, and so were conditions.
+    4. Where liquidations are known, they decide: of the squeezed side's, where an hourly feed has a week of the
+       `liquidation_hours` before, an hour was at their `liquidation_percentile` or above; else, where a daily one has
+       a third of the `liquidation_days` before, a day that the event touched was at their `daily_percentile`.
+    5. Where they are not known, and for moves of `certain_sigmas` that they don't show, open interest decides, where
+       it is known: it fell in coins by at least `open_interest_drop_pct` from one hour to a later one, between the
+       hour before the start and the event's being over, and the move in percent times that fall is at least
+       `move_times_drop`. With neither known the move alone makes the event. `evidence` says which of the two held.
 
     Rows from before `start` serve as look-back (`settings.lookback`); more of them, or later ones, change nothing.
 
@@ -170,7 +188,8 @@ def squeeze_events(  # noqa: PLR0917 (four tables, a window and the settings)
         candles: MARKET_CANDLES for the peaks, at least `paths.CANDLE_COLUMNS`, for `settings.event_lookback`; None
             takes the peaks from closes.
         liquidations: REALISED_LIQUIDATIONS, at least LIQUIDATION_COLUMNS, for `settings.liquidations_lookback`; a
-            venue `all` stands for all venues in its hours. An hour without a row is not known.
+            venue `all` stands for all venues in its hours. An hour without a row is not known. A row of more than one
+            hour is its day's total and counts in no hour.
         analyses: SQUEEZE_ANALYSES, at least ANALYSIS_COLUMNS, for `settings.event_lookback`.
         start: midnight at which the first day begins, UTC.
         end: midnight at which the last day ends, UTC.
@@ -186,7 +205,8 @@ def squeeze_events(  # noqa: PLR0917 (four tables, a window and the settings)
     for time, hour in ((start, first), (end, last)):
         if hour % 24:
             raise WindowError(f"{time} is not midnight UTC: events are told for whole days")
-    facts = _facts(snapshots, candles, liquidations, first - settings.lookback // timedelta(hours=1), last, settings)
+    lead = -(-settings.lookback // timedelta(days=1)) * 24
+    facts = _facts(snapshots, candles, liquidations, first - lead, last)
     first_row = first - facts.grid.first
     parts = [_events(facts, side, first_row, settings) for side in _SIDES]
     frame = pd.concat(parts, ignore_index=True)
@@ -196,13 +216,8 @@ def squeeze_events(  # noqa: PLR0917 (four tables, a window and the settings)
     return SQUEEZE_EVENTS.conform(frame.sort_values(["day", "symbol", "started_at"], ignore_index=True))
 
 
-def _facts(  # noqa: PLR0917 (three tables, a window and the settings)
-    snapshots: pd.DataFrame,
-    candles: pd.DataFrame | None,
-    liquidations: pd.DataFrame,
-    first: int,
-    last: int,
-    settings: EventSettings,
+def _facts(
+    snapshots: pd.DataFrame, candles: pd.DataFrame | None, liquidations: pd.DataFrame, first: int, last: int
 ) -> _Facts:
     """Lay out what is known of the hours in [first, last)."""
     hours = epoch_hours(snapshots["hour"])
@@ -222,40 +237,44 @@ def _facts(  # noqa: PLR0917 (three tables, a window and the settings)
         none = np.full((grid.length, 1), np.nan)
         high = np.fmax(close, np.hstack([paths.high, none])[:, columns])
         low = np.fmin(close, np.hstack([paths.low, none])[:, columns])
-    return _Facts(grid, close, high, low, open_interest, _liquidated(grid, liquidations))
+    daily = (liquidations["span_hours"] > 1).to_numpy(dtype=bool)
+    by_hour, of_days = _liquidated(grid, liquidations[~daily]), _liquidated(grid, liquidations[daily])
+    # A daily total stands at one hour of its day, the others are not known.
+    by_day = {side: np.fmax.reduce(usd.reshape(grid.length // 24, 24, -1), axis=1) for side, usd in of_days.items()}
+    return _Facts(grid, close, high, low, open_interest, by_hour, by_day)
 
 
 def _liquidated(grid: HourGrid, liquidations: pd.DataFrame) -> dict[str, Floats]:
-    """USD liquidated of each side in each hour, of all venues; NaN where no venue has a row."""
-    # Sorted, because a sum of floats depends on the order of its terms.
-    rows = liquidations.sort_values(["hour", "symbol", "venue"], kind="stable")
-    cells = grid.cells(epoch_hours(rows["hour"]), rows["symbol"])
-    whole_market = (rows["venue"] == "all").to_numpy(dtype=bool)
-    size = grid.length * len(grid.symbols)
-    covered = np.zeros(size + 1, dtype=bool)
-    covered[cells[whole_market]] = True
-    counted = (cells >= 0) & (whole_market | ~covered[cells])
-    known = np.bincount(cells[counted], minlength=size) > 0
-    sums = {
-        side: np.bincount(cells[counted], rows[f"{side}_liquidated_usd"].to_numpy(dtype=np.float64)[counted], size)
-        for side in ("long", "short")
-    }
-    return {side: np.where(known, usd, np.nan).reshape(grid.shape) for side, usd in sums.items()}
+    """USD liquidated of each side in the rows of each hour, of all venues; NaN where no venue has a row."""
+    longs, shorts, known = liquidated(grid, liquidations)
+    return {side: np.where(known, usd, np.nan) for side, usd in (("long", longs), ("short", shorts))}
 
 
 def _events(facts: _Facts, side: _Side, first_row: int, settings: EventSettings) -> pd.DataFrame:
     """The rows of one side that are known from `first_row` on, without their signals."""
     spans = _spans(facts.close, side, first_row, settings)
     drop, coins_closed = _open_interest_drop(facts.open_interest, spans, settings)
-    liquidated, percentile = _liquidations(facts.liquidated[side.squeezed], spans, settings)
-    known = np.stack([np.isfinite(drop), np.isfinite(percentile)], axis=1)
-    held = np.stack([drop >= settings.open_interest_drop_pct, percentile >= settings.liquidation_percentile], axis=1)
-    squeezed = (held | ~known).all(axis=1)
-
     furthest = side.sign * (facts.high if side.sign > 0 else facts.low)
     peak, peak_price = _greatest(furthest, spans.start, spans.last, spans.column)
     peak_price *= side.sign
     trigger = facts.close[spans.start - 1, spans.column]
+    move = 100 * (peak_price / trigger - 1)
+
+    usd, percentile = _liquidations(facts.liquidated[side.squeezed], spans, settings)
+    daily_usd, daily_percentile = _daily_liquidations(facts.daily[side.squeezed], spans, settings)
+    told_hourly, told_daily = np.isfinite(percentile), np.isfinite(daily_percentile)
+    proxy = coins_closed * trigger
+    liquidated_usd = np.where(told_hourly, usd, np.where(told_daily, daily_usd, proxy))
+    # A proxy below zero says that open interest rose: nobody's closing.
+    liquidated_usd = np.where(liquidated_usd >= 0, liquidated_usd, np.nan)
+    source = np.select([np.isnan(liquidated_usd), told_hourly, told_daily], [-1, 0, 1], 2)
+    stood_out = np.where(
+        told_hourly, percentile >= settings.liquidation_percentile, daily_percentile >= settings.daily_percentile
+    )
+    fell = (drop >= settings.open_interest_drop_pct) & (np.abs(move) * drop >= settings.move_times_drop)
+    may_have_fallen = fell | np.isnan(drop)
+    certain = spans.sigmas >= settings.certain_sigmas
+    squeezed = np.where(told_hourly | told_daily, stood_out | (certain & may_have_fallen), may_have_fallen)
     grid, known_row = facts.grid, spans.last + settings.quiet_hours
     frame = pd.DataFrame(
         {
@@ -268,14 +287,15 @@ def _events(facts: _Facts, side: _Side, first_row: int, settings: EventSettings)
             "known_at": grid.times(known_row + 1),
             "trigger_price": trigger,
             "peak_price": peak_price,
-            "move_pct": 100 * (peak_price / trigger - 1),
+            "move_pct": move,
             "move_sigmas": spans.sigmas,
             "open_interest_drop_pct": drop,
-            "liquidated_usd": liquidated,
-            "liquidated_percentile": percentile,
-            "liquidated_proxy_usd": coins_closed * trigger,
+            "liquidated_usd": liquidated_usd,
+            "liquidated_source": labels(LIQUIDATED_SOURCES, source),
+            "liquidated_percentile": np.where(told_hourly, percentile, daily_percentile),
+            "liquidated_proxy_usd": np.where(proxy >= 0, proxy, np.nan),
             "severity": labels(SEVERITIES, np.digitize(spans.sigmas, settings.severity_sigmas)),
-            "evidence": _joined(EVIDENCE, known),
+            "evidence": _joined(EVIDENCE, np.stack([fell, stood_out], axis=1)),
         }
     )
     return frame[squeezed]
@@ -368,6 +388,25 @@ def _liquidations(liquidated: Floats, spans: _Spans, settings: EventSettings) ->
         below += usd < greatest
         known += ~np.isnan(usd)
     enough = np.isfinite(greatest) & (known >= _FEWEST_LIQUIDATION_HOURS)
+    percentile = np.where(enough, 100 * below, np.nan) / np.where(enough, known, 1)
+    return np.where(enough, total, np.nan), percentile
+
+
+def _daily_liquidations(daily: Floats, spans: _Spans, settings: EventSettings) -> tuple[Floats, Floats]:
+    """USD liquidated on the days that each span touches, and the percentile of the greatest: as of hours, of days."""
+    first, last = spans.start // 24, spans.last // 24
+    if np.isnan(daily).all():
+        return np.full(len(first), np.nan), np.full(len(first), np.nan)
+    total, below, known = np.zeros((3, len(first)))
+    for step in range(int((last - first).max(initial=-1)) + 1):
+        usd = daily[np.minimum(first + step, last), spans.column]
+        total += np.where((first + step <= last) & ~np.isnan(usd), usd, 0.0)
+    _, greatest = _greatest(daily, first, last, spans.column)
+    for lag in range(1, settings.liquidation_days + 1):
+        usd = daily[first - lag, spans.column]
+        below += usd < greatest
+        known += ~np.isnan(usd)
+    enough = np.isfinite(greatest) & (3 * known >= settings.liquidation_days)
     percentile = np.where(enough, 100 * below, np.nan) / np.where(enough, known, 1)
     return np.where(enough, total, np.nan), percentile
 

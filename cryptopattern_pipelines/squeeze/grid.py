@@ -129,3 +129,15 @@ def previous(values: Floats, rows: int) -> Floats:
     moved = np.full_like(values, np.nan)
     moved[rows:] = values[: max(len(values) - rows, 0)]
     return moved
+
+
+def trailing_extreme(values: Floats, length: int, fold: np.ufunc) -> Floats:
+    """`np.fmax` or `np.fmin` over the `length` rows that end with each row, as many of them as there are."""
+    block = values.copy()
+    size = 1
+    while 2 * size <= length:
+        block[size:] = fold(block[size:], block[: max(len(block) - size, 0)])
+        size *= 2
+    rest = length - size
+    block[rest:] = fold(block[rest:], block[: len(block) - rest].copy()) if rest else block
+    return block

@@ -7,6 +7,7 @@ and their rules are in `schemas.py`, the difference between a disk and an object
     <root>/<table>/date=2024-08-05/day.parquet    a daily one
     <root>/_imported/<table>/date=…              rows from a user's own files, laid out alike
     <root>/_screenshots/ab/ab12….png             pictures' bytes, by their SHA-256
+    <root>/_models/ab/ab12….json                 trained models, likewise, each with its card (.md)
 """
 
 import hashlib
@@ -29,6 +30,7 @@ from cryptopattern_pipelines.storage.rows import checked, partitions
 from cryptopattern_pipelines.storage.schemas import TABLES, TEXT, TableSchema
 
 _PICTURES = "_screenshots"
+_MODELS = "_models"
 _IMPORTED = "_imported"
 _BATCH = 64  # files that one task reads: far fewer hand-overs between threads than one file a task
 
@@ -248,6 +250,30 @@ class TableStore:
                 put(path, data)
         return path
 
+    def keep_model(self, data: bytes, card: str) -> str:
+        """Keep a trained model by the SHA-256 of its bytes, and its card beside it, and return that hash."""
+        sha256 = hashlib.sha256(data).hexdigest()
+        path = _model_path(sha256)
+        with self.files.writing(_MODELS) as put:
+            put(path.removesuffix(".json") + ".md", card.encode())
+            put(path, data)
+        return sha256
+
+    def kept_model(self, sha256: str) -> bytes:
+        """Return a trained model's bytes by their hash.
+
+        Raises:
+            KeptBytesError: nothing lies there, or other bytes than those.
+        """
+        data = self.files.get(_model_path(sha256))
+        if data is None or hashlib.sha256(data).hexdigest() != sha256:
+            said = "is missing" if data is None else "is damaged"
+            raise KeptBytesError(
+                f"model {self.files.where(_model_path(sha256))} {said}: materialise squeeze_forecaster again, from the "
+                f"day on that names it"
+            )
+        return data
+
     def kept_bytes(self, path: str) -> bytes:
         """Return kept bytes by the path that `keep_bytes` returned.
 
@@ -260,3 +286,7 @@ class TableStore:
         if data is None:
             raise KeptBytesError(f"{self.files.where(path)} is missing; put the picture into the landing folder again")
         return data
+
+
+def _model_path(sha256: str) -> str:
+    return f"{_MODELS}/{sha256[:2]}/{sha256}.json"

@@ -98,7 +98,7 @@ def sorted_out(schema: TableSchema, rows: pd.DataFrame) -> tuple[pd.DataFrame, p
             for place in np.flatnonzero(np.isinf(values)).tolist():
                 reasons.setdefault(place, []).append(f"{column.name} is infinite")
     # What is infinite has its reason; the rules would only tell of it again.
-    finite = frame.drop(index=list(reasons))
+    finite = frame.drop(index=list(reasons)) if reasons else frame
     try:
         schema.pandera.validate(finite, lazy=True)
     except pa.errors.SchemaErrors as error:

@@ -42,6 +42,10 @@ SIGNALS = [
     "funding_extreme",
     "open_interest_change",
 ]
+# What a forecast is asked for, each within 24 hours: see `squeeze/targets.py`.
+TARGETS = ["long_squeeze", "short_squeeze", "up_move", "down_move", "any_move"]
+# Kinds of models, from the plainest on: see `squeeze/models.py`.
+MODEL_KINDS = ["climatology", "volatility", "logistic", "boosting", "blend"]
 
 _ARROW = {
     TIME: pyarrow.timestamp("us", tz="UTC"),
@@ -829,6 +833,98 @@ SQUEEZE_EVENTS = TableSchema(
     indexes=(("symbol", "day"), ("squeeze_type", "started_at")),
 )
 
+SQUEEZE_FORECASTER = TableSchema(
+    "squeeze_forecaster",
+    "day",
+    "one target: the model that stands at the end of the day, and what the day's training did",
+    ("day", "target"),
+    (
+        _day(),
+        Column("target", TEXT, "what is forecast, within 24 hours", checks=_one_of(TARGETS)),
+        Column(
+            "status",
+            TEXT,
+            "PROMOTED: a model was trained and beat the one that stood; KEPT: it did not; CARRIED: no training; "
+            "NO_DATA: nothing stands, too little is known",
+            checks=_one_of(["PROMOTED", "KEPT", "CARRIED", "NO_DATA"]),
+        ),
+        Column("reason", TEXT, "the status in words, with what it was judged by"),
+        Column("model_kind", TEXT, "kind of the model that stands", True, _one_of(MODEL_KINDS)),
+        Column("model_version", TEXT, "its day of training and the beginning of its hash", True),
+        Column("model_sha256", TEXT, "hash by which the model is kept in the store", True),
+        Column("trained_on", TIME, "the day by whose end it was trained", True),
+        Column("calibration", TEXT, "map from its chances to those that came true", True),
+        Column("training_sha256", TEXT, "hash of the rows that it learned from and was judged on", True),
+        Column("training_from", TIME, "first hour that it learned from", True),
+        Column("training_to", TIME, "last hour that it learned from", True),
+        Column("training_rows", WHOLE, "rows that it learned from", True, _positive()),
+        Column("validation_from", TIME, "first hour that it was judged on, none of which it learned from", True),
+        Column("validation_to", TIME, "last hour that it was judged on", True),
+        Column("validation_rows", WHOLE, "rows that it was judged on", True, _positive()),
+        Column(
+            "base_rate_pct", REAL, "how often the target came in the hours it learned from, percent", True, _percent()
+        ),
+        Column(
+            "base_sample_size",
+            WHOLE,
+            "windows behind the base rate that do not overlap, all symbols",
+            True,
+            _positive(),
+        ),
+        Column("brier", REAL, "its Brier score in the validation, before calibration", True, _fraction()),
+        Column("brier_base", REAL, "that of the base rate", True, _fraction()),
+        Column("brier_before", REAL, "that of the model that stood before", True, _fraction()),
+        Column("skill", REAL, "1 - brier / brier_base", True),
+        Column(
+            "calibration_error",
+            REAL,
+            "expected calibration error in the validation, before calibration",
+            True,
+            _fraction(),
+        ),
+    ),
+    indexes=(("target", "day"),),
+)
+
+SQUEEZE_FORECASTS = TableSchema(
+    "squeeze_forecasts",
+    "hour",
+    "one symbol and target: its chance within 24 hours, by the model that stood before the hour's day began",
+    ("hour", "symbol", "target"),
+    (
+        _hour(),
+        _symbol(),
+        Column("target", TEXT, "what is forecast, within the 24 hours after the hour", checks=_one_of(TARGETS)),
+        Column("probability_pct", REAL, "calibrated chance, percent", checks=_percent()),
+        Column(
+            "base_rate_pct",
+            REAL,
+            "how often the target came in the hours that the model learned from, percent",
+            checks=_percent(),
+        ),
+        Column(
+            "base_sample_size",
+            WHOLE,
+            "windows behind the base rate that do not overlap, all symbols",
+            checks=_positive(),
+        ),
+        Column(
+            "interval_low_pct",
+            REAL,
+            "Wilson interval at 95 % of how often it came in the validation after such a chance, lower end; "
+            "empty for a base rate alone",
+            True,
+            _percent(),
+        ),
+        Column("interval_high_pct", REAL, "the same, upper end", True, _percent()),
+        Column("interval_sample_size", WHOLE, "days of the validation behind the interval", True, _positive()),
+        Column("drivers", TEXT, "the features that move the log-odds most, each with how far; empty for a base rate"),
+        Column("model_kind", TEXT, "kind of the model", checks=_one_of(MODEL_KINDS)),
+        Column("model_version", TEXT, "as in squeeze_forecaster"),
+    ),
+    indexes=(("symbol", "hour"), ("target", "hour")),
+)
+
 SYMBOLS = TableSchema(
     "symbols",
     "day",
@@ -866,6 +962,57 @@ SYMBOLS = TableSchema(
     indexes=(("symbol", "day"),),
 )
 
+PATTERN_LIBRARY = TableSchema(
+    "pattern_library",
+    "day",
+    "one named pattern, symbol (or all), timeframe and side: what it was worth by the end of the day",
+    ("day", "pattern", "symbol", "timeframe", "side"),
+    (
+        _day(),
+        Column("pattern", TEXT, "name of the pattern"),
+        Column("symbol", TEXT, "coin's canonical name, or all for every coin together"),
+        Column("timeframe", TEXT, "how long an outcome is waited for", checks=_one_of(["24h", "7d"])),
+        Column("side", TEXT, "long: the price was to rise; short: to fall", checks=_one_of(SIDES)),
+        Column("conditions", TEXT, "what makes the pattern, in words"),
+        Column("occurrences", WHOLE, "times that it began, with a known outcome", checks=_not_negative()),
+        Column("effective_sample_size", WHOLE, "of those, how many windows do not overlap", checks=_not_negative()),
+        Column("success_rate_pct", REAL, "wins over those windows, by the triple barrier, percent", True, _percent()),
+        Column("interval_low_pct", REAL, "Wilson interval at 95 %, lower end", True, _percent()),
+        Column("interval_high_pct", REAL, "the same, upper end", True, _percent()),
+        Column("base_rate_pct", REAL, "wins over every hour of the same symbol and period, percent", True, _percent()),
+        Column("base_sample_size", WHOLE, "windows of those hours that do not overlap", checks=_not_negative()),
+        Column("lift", REAL, "success rate over base rate", True, _not_negative()),
+        Column("average_return_pct", REAL, "mean return of a trade of that side, net of costs, percent", True),
+        Column(
+            "average_duration_hours", REAL, "how long the pattern held on, at most the timeframe", True, _positive()
+        ),
+        Column("discovery_windows", WHOLE, "windows in the earlier two thirds of the period", checks=_not_negative()),
+        Column("discovery_rate_pct", REAL, "wins over those, percent", True, _percent()),
+        Column(
+            "p_value",
+            REAL,
+            "chance of such a rate, or a better one, in the earlier part without an edge",
+            True,
+            _fraction(),
+        ),
+        Column("q_value", REAL, "the same, corrected for all tests of the day (Benjamini-Hochberg)", True, _fraction()),
+        Column("confirmation_windows", WHOLE, "windows in the later third", checks=_not_negative()),
+        Column("confirmation_rate_pct", REAL, "wins over those, percent", True, _percent()),
+        Column(
+            "confirmation_base_rate_pct", REAL, "wins over every hour of the later third, percent", True, _percent()
+        ),
+        Column("confirmation_p_value", REAL, "chance of such a rate there without an edge", True, _fraction()),
+        Column(
+            "status",
+            TEXT,
+            "NO_DATA: too few windows; NO_EDGE: no better than the base rate; FOUND: better in the earlier part, the "
+            "later can't tell yet; CONFIRMED: better there too; NOT_CONFIRMED: not there",
+            checks=_one_of(["NO_DATA", "NO_EDGE", "FOUND", "CONFIRMED", "NOT_CONFIRMED"]),
+        ),
+    ),
+    indexes=(("symbol", "day"), ("status", "day")),
+)
+
 TABLES: dict[str, TableSchema] = {
     table.name: table
     for table in (
@@ -885,6 +1032,9 @@ TABLES: dict[str, TableSchema] = {
         SQUEEZE_ANALYSES,
         WIN_RATES,
         SQUEEZE_EVENTS,
+        SQUEEZE_FORECASTER,
+        SQUEEZE_FORECASTS,
+        PATTERN_LIBRARY,
         SYMBOLS,
     )
 }

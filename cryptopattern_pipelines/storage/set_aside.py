@@ -1,6 +1,6 @@
 """Broken rows of the tables from outside, kept from when they were met until `quarantined_market_rows` gathers them.
 
-    <root>/_set_aside/<table>/date=2024-08-05/13.parquet     that table's broken rows; no file for hours without any
+    <root>/_set_aside/<table>/date=2024-08-05/13.parquet     that table's broken rows; a file only where there were any
 
 What belongs here: where they lie. What makes a row broken is in `rows.py`.
 """
@@ -28,8 +28,12 @@ def set_aside(store: TableStore, schema: TableSchema, broken: pd.DataFrame, star
         InvalidRowsError: a row lies outside [start, end).
     """
     table = _table(store, schema.name)
-    if len(broken) or (_has_any(table) and len(table.present(start, end))):
-        table.write(broken, start, end)
+    before = table.present(start, end) if _has_any(table) else []
+    if len(broken):
+        table.write(broken, start, end, empty_too=False)
+    for hour in before:
+        if hour not in set(broken["hour"]):
+            table.write(QUARANTINED_MARKET_ROWS.empty(), hour, hour + pd.Timedelta("1h"))
 
 
 def rows_set_aside(store: TableStore, start: datetime, end: datetime) -> pd.DataFrame:

@@ -50,14 +50,15 @@ class Installation:
     def run(self, job_name: str, window: Window) -> dg.ExecuteInProcessResult:
         """One run of a job over a window, on an instance that is forgotten afterwards."""
         job = build_definitions(self.settings).resolve_job_def(job_name)
-        tags = range_tags(HOURLY if job_name == "hourly" else DAILY, window)
+        tags = range_tags(DAILY if job_name == "daily" else HOURLY, window)
         with dg.DagsterInstance.ephemeral() as instance:
             return job.execute_in_process(instance=instance, tags=tags)
 
     def fill(self, window: Window) -> None:
-        """Every hourly and then every daily asset of a window of whole days."""
+        """Every hourly and then every daily asset of a window of whole days, and its forecasts with their models."""
         assert self.run("hourly", window).success
         assert self.run("daily", window).success
+        assert self.run("forecasts", window).success
 
     def rows(self, table: str, start: datetime, end: datetime) -> pd.DataFrame:
         """A table's rows."""

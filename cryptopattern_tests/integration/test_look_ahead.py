@@ -10,7 +10,7 @@ import dagster as dg
 import pandas as pd
 import pytest
 
-from cryptopattern_pipelines.assets import market, outcomes, screenshots, squeeze
+from cryptopattern_pipelines.assets import forecasts, market, outcomes, screenshots, squeeze
 from cryptopattern_pipelines.automation.partitions import DAILY, HOURLY, Window, range_tags
 from cryptopattern_pipelines.definitions import build_definitions
 from cryptopattern_tests.integration.facts import change_archive_after, change_landing_after, spoil_archive
@@ -42,13 +42,19 @@ MOVES = {
 
 def fill(installation: Installation, hours: Window, days: Window) -> None:
     """Every Parquet table; without the serving tables, which are copies, a run costs half."""
-    tables = dg.load_assets_from_modules([screenshots, market, squeeze, outcomes])
+    tables = dg.load_assets_from_modules([screenshots, market, squeeze, outcomes, forecasts])
     assets = [asset for asset in tables if isinstance(asset, dg.AssetsDefinition)]
     resources = dict(build_definitions(installation.settings).resources or {})
     quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-    for partitions, window in ((HOURLY, hours), (DAILY, days)):
+    hourly = [asset for asset in assets if asset.partitions_def == HOURLY]
+    daily = [asset for asset in assets if asset.partitions_def == DAILY]
+    # Forecasts once more, as a backfill does: their models are made by the days.
+    for partitions, window, chosen in (
+        (HOURLY, hours, hourly),
+        (DAILY, days, daily),
+        (HOURLY, hours, [forecasts.squeeze_forecasts]),
+    ):
         tags = range_tags(partitions, window)
-        chosen = [asset for asset in assets if asset.partitions_def == partitions]
         with dg.DagsterInstance.ephemeral() as instance:
             assert dg.materialize(chosen, instance=instance, resources=resources, run_config=quiet, tags=tags).success
 

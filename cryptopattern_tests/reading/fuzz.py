@@ -28,6 +28,7 @@ from cryptopattern_tests.samples.panels import Metric, candle_chart, dashboard
 
 HANGS_AFTER = 10.0  # seconds of computing
 _STOPPED_AFTER = 60.0  # seconds by the clock: a machine may be busy with other things
+_JUDGED = 3  # levels of a reading: more may well be others that are as strong
 _SYMBOLS = ("BTC", "ETH", "SOL", "XRP", "DOGE", "ADA", "LINK", "AVAX", "TRX", "LTC", "SUI", "TON")
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp")
 
@@ -147,12 +148,23 @@ def _wrong_numbers(truth: dict[str, Any], reading: Reading) -> Iterator[str]:
     price = truth["current_price"]
     if None not in (price, reading.current_price) and abs(reading.current_price - price) > 0.0005 * price:
         yield f"price: {reading.current_price} for {price}"
+    yield from _wrong_levels(truth, reading)
     values = {metric["name"].lower(): metric["value"] for metric in truth["metrics"]}
     names = {"volume_24h": "24h volume", "rsi": "rsi (14)", "long_short_ratio": "long/short ratio"}
     for metric in reading.metrics:
         value = values.get(names.get(metric.name, metric.name.replace("_", " ")))
         if value is None or abs(metric.value - value) > 0.005 * abs(value):
             yield f"{metric.name}: {metric.value} for {value}"
+
+
+def _wrong_levels(truth: dict[str, Any], reading: Reading) -> Iterator[str]:
+    """The three strongest levels that are read must be among the chart's five strongest, to 1 % of its price axis."""
+    if not truth["levels"]:
+        return
+    low, high = truth["price_range"]
+    for level in sorted(reading.levels, key=lambda level: -level.strength)[:_JUDGED]:
+        if min(abs(level.price - wanted["price"]) for wanted in truth["levels"]) > 0.01 * (high - low):
+            yield f"level: {level.price:g} is none of the five strongest"
 
 
 def run(order: _Order) -> Outcome:

@@ -3,7 +3,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from cryptopattern_pipelines.reading.classify import Title, classify, market_of, text_lines
+from cryptopattern_pipelines.reading.classify import Title, classify, market_of
+from cryptopattern_pipelines.reading.lines import text_lines
 from cryptopattern_pipelines.reading.ocr import Word
 
 

@@ -4,10 +4,10 @@ import pandas as pd
 import pytest
 
 from cryptopattern_pipelines.reading import frames
-from cryptopattern_pipelines.reading.distribution import ShareReading
 from cryptopattern_pipelines.reading.metrics import MetricReading
 from cryptopattern_pipelines.reading.ocr import Word
 from cryptopattern_pipelines.reading.reading import Level, Reading
+from cryptopattern_pipelines.reading.shares import ShareReading
 from cryptopattern_pipelines.storage import schemas
 
 HOUR = pd.Timestamp("2024-08-05 13:00", tz="UTC")

@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from cryptopattern_pipelines.reading.heatmap import Heatmap, find_plot, read_heatmap
+from cryptopattern_pipelines.reading.heatmap import Heatmap, read_heatmap, with_first_digit_of
+from cryptopattern_pipelines.reading.heatmap_plot import find_plot
 from cryptopattern_pipelines.reading.ocr import default_engine
 from cryptopattern_pipelines.reading.palettes import PALETTES
 from cryptopattern_pipelines.reading.picture import load_picture
+from cryptopattern_pipelines.reading.printed_numbers import Number
 
 LEFT, TOP, RIGHT, BOTTOM = 120, 80, 1080, 680
 LOW, HIGH = 60_000.0, 72_000.0
@@ -101,6 +103,53 @@ def test_a_dashed_line_at_the_current_price_is_no_band() -> None:
         picture[row : row + 2, left : left + 4] = (250, 232, 40)
     heatmap = read(picture)
     assert all(abs(level.price - 65_043) > 120 or level.strength < 0.4 for level in heatmap.levels)
+
+
+def kingfisher(last: int = 6) -> np.ndarray:
+    """A Kingfisher-like plot on a page of its ground's colour, its last candle `last` pixels wide at the right edge."""
+    image = Image.new("RGB", (1000, 660), colour("kingfisher", 0.0))
+    draw = ImageDraw.Draw(image)
+    font = ImageFont.load_default(size=13)
+    random = np.random.default_rng(2)
+    for row in range(22, 620, 4):
+        draw.rectangle((70, row, 869, row + 1), fill=colour("kingfisher", random.uniform(0, 0.2)))
+    for place, row in ((0.9, 100), (0.7, 250), (0.6, 400), (0.8, 520)):
+        draw.rectangle((70, row, 869, row + 2), fill=colour("kingfisher", place))
+    for x in range(120, 860, 9):
+        draw.rectangle((x, 300, x + 4, 330), fill=(255, 51, 51))
+    draw.rectangle((869 - last, 312, 869, 340), fill=(200, 51, 60))
+    draw.rectangle((70, 20, 71, 620), fill=(87, 95, 114))
+    draw.rectangle((870, 20, 871, 620), fill=(87, 95, 114))
+    draw.rectangle((70, 620, 871, 621), fill=(87, 95, 114))
+    for number, row in enumerate(range(20, 620, 80)):
+        draw.text((878, row), f"{4.3 - 0.1 * number:.1f}K", fill=(64, 190, 240), font=font, anchor="ls")
+    for x in (70, 870):
+        draw.text((x, 632), "5/18 4:00", fill=(64, 190, 240), font=font, anchor="mm")
+    return np.array(image)
+
+
+def test_a_plot_on_a_page_of_its_own_colour_ends_where_its_axis_line_does() -> None:
+    plot = find_plot(kingfisher())
+    assert plot is not None
+    assert plot.palette.name == "kingfisher"
+    assert abs(plot.box.top - 20) <= 1
+    assert 616 <= plot.box.bottom <= 620
+
+
+def test_the_last_candle_is_no_band() -> None:
+    heatmap = read(kingfisher())
+    assert heatmap.error is None
+    rows = [20 + (4300 - level.price) / 100 * 80 for level in heatmap.levels[:4]]
+    assert all(min(abs(row - band) for band in (101, 251, 401, 521)) < 3 for row in rows)
+    weak = [level for level in heatmap.levels if 308 < 20 + (4300 - level.price) / 100 * 80 < 344]
+    assert all(level.strength < 0.25 for level in weak)
+
+
+@pytest.mark.parametrize(("price", "wanted"), [(9.574, [9.6, 9.5]), (8.574, [8.6, 8.5]), (4.2, [])])
+def test_a_first_digit_that_is_blurred_is_the_one_of_the_price_over_the_plot(price: float, wanted: list[float]) -> None:
+    numbers = [Number(8.6, 0.05), Number(8.5, 0.05)]
+    found = with_first_digit_of(price, numbers)
+    assert [number.value for number in found] == pytest.approx(wanted)
 
 
 def test_a_blurred_plot_has_no_levels_and_says_so() -> None:

@@ -57,6 +57,51 @@ def test_clusters_and_shares_are_read_back() -> None:
         assert level.side == ("long" if price < PRICE else "short")
 
 
+def test_labels_whose_sign_may_be_the_decimal_one_are_not_believed_on_a_page_in_such_a_language() -> None:
+    picture = drawn(300, 100)
+    picture[BASE + 4 : BASE + 34] = 255
+    image = Image.fromarray(picture)
+    draw, font = ImageDraw.Draw(image), ImageFont.load_default(size=13)
+    for price in range(LOW, HIGH + 1, 2_000):
+        draw.text((column_of(price), BASE + 18), f"{price / 10:,.0f}", fill=(60, 60, 70), font=font, anchor="mm")
+    german = [Word("Liquidations-Karte", 0.9, 420, 20, 160, 14)]
+    read = read_map(np.array(image), german, default_engine())
+    assert read.error is not None
+    assert "decimal" in read.error
+    assert (read.levels, read.current_price) == ((), None)
+    assert read_map(np.array(image), [], default_engine()).levels
+
+
+def test_labels_that_have_lost_their_points_are_set_right_by_the_price_over_its_place() -> None:
+    picture = drawn(300, 100)
+    picture[BASE + 4 : BASE + 34] = 255
+    image = Image.fromarray(picture)
+    draw, font = ImageDraw.Draw(image), ImageFont.load_default(size=13)
+    for price in range(LOW, HIGH + 1, 2_000):
+        draw.text((column_of(price), BASE + 18), str(10 * price), fill=(60, 60, 70), font=font, anchor="mm")
+    over = Word(str(PRICE), 0.9, round(column_of(PRICE)) - 30, 60, 60, 14)
+    read = read_map(np.array(image), [over], default_engine())
+    assert read.current_price == PRICE
+    assert read.levels[0].price == pytest.approx(103_200, abs=0.005 * (HIGH - LOW))
+    assert read_map(np.array(image), [], default_engine()).levels[0].price == pytest.approx(1_032_000, rel=0.001)
+
+
+def test_where_bins_are_left_out_every_label_tells_the_prices_near_it() -> None:
+    """The axis leaps from 92 to 94 thousand within one pitch: the label in the gap is one of those left out of 12."""
+    picture = drawn(300, 100, lines=False)
+    picture[BASE + 4 : BASE + 34] = 255
+    image = Image.fromarray(picture)
+    draw, font = ImageDraw.Draw(image), ImageFont.load_default(size=11)
+    columns = np.linspace(LEFT, RIGHT, 24)
+    prices = [90_000 + 400 * i + (1_500 if i > 12 else 0) for i in range(24)]
+    for column, price in zip(columns, prices, strict=True):
+        draw.text((column, BASE + 18), str(price), fill=(60, 60, 70), font=font, anchor="mm")
+    levels = read_map(np.array(image), [], default_engine()).levels
+    wanted = [float(np.interp(column_of(price), columns, prices)) for price in PEAKS]
+    found = [level.price for level in levels]
+    assert all(min(abs(price - other) for other in found) < 60 for price in wanted)
+
+
 def test_a_price_off_the_axis_is_not_the_current_price() -> None:
     words = [Word("Price:10040", 0.9, 584, 60, 90, 14)]
     read = read_map(drawn(300, 100), words, default_engine())

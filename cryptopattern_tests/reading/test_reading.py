@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from cryptopattern_pipelines.reading.annotate import annotate, write_annotated
-from cryptopattern_pipelines.reading.distribution import ShareReading
 from cryptopattern_pipelines.reading.metrics import MetricReading
 from cryptopattern_pipelines.reading.ocr import Word, default_engine
 from cryptopattern_pipelines.reading.picture import MAX_BYTES
@@ -25,6 +24,7 @@ from cryptopattern_pipelines.reading.reading import (
     read_pixels,
     to_json,
 )
+from cryptopattern_pipelines.reading.shares import ShareReading
 
 from . import drawn
 

@@ -11,12 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cryptopattern_pipelines.market.archive import ArchiveSource
-from cryptopattern_pipelines.market.snapshots import LOOKBACK, exchange_snapshots
 from cryptopattern_pipelines.squeeze.events import DEFAULTS, EventSettings, squeeze_events
 from cryptopattern_pipelines.squeeze.grid import WindowError
 from cryptopattern_pipelines.storage.schemas import REALISED_LIQUIDATIONS, SQUEEZE_ANALYSES, SQUEEZE_EVENTS
 from cryptopattern_tests.squeeze.frames import Numbers, candles, claims, hours, liquidations, utc, walk
+from cryptopattern_tests.squeeze.history import CASCADES, SYMBOLS, history, missed
 
 HOUR = pd.Timedelta(hours=1)
 DAY = pd.Timedelta(days=1)
@@ -170,15 +169,22 @@ def test_an_event_that_ends_after_midnight_is_told_once_on_the_day_that_knows_it
     assert (just["day"].tolist(), just["known_at"].tolist()) == ([TODAY], [TODAY + DAY])
 
 
-@pytest.mark.parametrize(("lowest", "count"), [(981.0, 0), (979.0, 1), (1100.0, 0)])
+@pytest.mark.parametrize(("lowest", "count"), [(977.0, 0), (976.0, 1), (1100.0, 0)])
 def test_open_interest_must_fall_where_it_is_known(lowest: float, count: int) -> None:
-    # Hourly open interest comes an hour late: here three hours after the fall.
+    # Hourly open interest comes an hour late: here three hours after the fall, of 5.1 %.
     rows = told(after_calm([95.0] * 4, [1000.0, 1000.0, 1000.0, lowest]))
     assert len(rows) == count
     if count:
         assert rows["evidence"].tolist() == ["open_interest"]
-        assert rows["open_interest_drop_pct"].tolist() == pytest.approx([2.1])
-        assert rows["liquidated_proxy_usd"].tolist() == pytest.approx([21 * 100.1])
+        assert rows["open_interest_drop_pct"].tolist() == pytest.approx([2.4])
+        assert rows["liquidated_proxy_usd"].tolist() == pytest.approx([24 * 100.1])
+        assert rows["liquidated_usd"].tolist() == rows["liquidated_proxy_usd"].tolist()
+        assert rows["liquidated_source"].tolist() == ["open_interest_proxy"]
+
+
+def test_the_larger_the_move_the_less_open_interest_has_to_fall() -> None:
+    assert len(told(after_calm([88.0] * 4, [1000.0, 1000.0, 1000.0, 989.0]))) == 1
+    assert told(after_calm([88.0] * 4, [1000.0, 1000.0, 1000.0, 991.0])).empty
 
 
 def test_open_interest_may_rise_before_it_falls() -> None:
@@ -191,9 +197,58 @@ def test_liquidations_of_the_squeezed_side_must_stand_out_where_a_feed_exists() 
     rows = told(after_calm(FALL), liquidations=fed([*usual, 3.0, 96.0, 98.5, 0.0]))
     assert rows["evidence"].tolist() == ["liquidations"]
     assert rows["liquidated_usd"].tolist() == [98.5]
+    assert rows["liquidated_source"].tolist() == ["hourly_feed"]
     # 98.5 is beyond all but the 99s: of the 720 hours before the start, 7.
     assert rows["liquidated_percentile"].tolist() == pytest.approx([100 * 713 / 720])
-    assert told(after_calm(FALL), liquidations=fed([*usual, 3.0, 90.0, 90.0, 99.0])).empty
+    unseen = fed([*usual, 3.0, 90.0, 90.0, 99.0])
+    assert told(after_calm(FALL), liquidations=unseen, settings=UNCERTAIN).empty
+    # It is a move of 40 sigmas: the feed may have been throttled.
+    assert told(after_calm(FALL), liquidations=unseen)["evidence"].tolist() == [""]
+
+
+UNCERTAIN = replace(DEFAULTS, certain_sigmas=1000.0)
+
+
+def fed_daily(totals: list[float]) -> pd.DataFrame:
+    """A feed of long liquidations that tells days alone, from START on."""
+    days = [str((START + number * DAY + 23 * HOUR).tz_localize(None)) for number in range(len(totals))]
+    rows = [(day, "BTC", "all", usd, 0.0) for day, usd in zip(days, totals, strict=True)]
+    return liquidations(*rows, span_hours=24)
+
+
+def test_where_no_feed_tells_hours_the_totals_of_the_days_must_stand_out() -> None:
+    usual = [float(day % 10) for day in range(CALM_DAYS)]
+    rows = told(after_calm(FALL), liquidations=fed_daily([*usual, 50.0]), settings=UNCERTAIN)
+    assert rows[["evidence", "liquidated_usd", "liquidated_source", "liquidated_percentile"]].to_numpy().tolist() == [
+        ["liquidations", 50.0, "daily_feed", 100.0]
+    ]
+    assert told(after_calm(FALL), liquidations=fed_daily([*usual, 5.0]), settings=UNCERTAIN).empty
+    # The day of the start, which ends after the event, is told by then; a day later than the event is not its own.
+    assert told(after_calm(FALL), liquidations=fed_daily([*usual, 5.0, 50.0]), settings=UNCERTAIN).empty
+
+
+def test_an_event_across_midnight_has_the_totals_of_both_days() -> None:
+    late = [100.0] * 22 + [95.0, 94.9, 85.0]
+    rows = told(after_calm(late), liquidations=fed_daily([1.0] * CALM_DAYS + [50.0, 60.0]))
+    assert rows["day"].tolist() == [TODAY + DAY]
+    assert rows["ended_at"].tolist() == [TODAY + DAY + HOUR]
+    assert rows["liquidated_usd"].tolist() == [110.0]
+
+
+def test_liquidations_that_are_known_to_stand_out_need_no_fall_of_open_interest() -> None:
+    rising = [1000.0, 1100.0, 1200.0, 1200.0]
+    usual = [float(day % 10) for day in range(CALM_DAYS)]
+    rows = told(after_calm(FALL, rising), liquidations=fed_daily([*usual, 50.0]))
+    assert rows["evidence"].tolist() == ["liquidations"]
+    # And a move that they don't show needs one, however large it is.
+    assert told(after_calm(FALL, rising), liquidations=fed_daily([*usual, 5.0])).empty
+
+
+def test_a_daily_total_is_no_figure_of_an_hour() -> None:
+    usual = [float(hour % 100) for hour in range(len(CALM))]
+    hourly = fed([*usual, 3.0, 96.0, 98.5, 0.0])
+    both = pd.concat([hourly, fed_daily([1e9] * (CALM_DAYS + 1))])
+    assert told(after_calm(FALL), liquidations=both)["liquidated_usd"].tolist() == [98.5]
 
 
 def test_a_feed_of_less_than_a_week_is_no_condition() -> None:
@@ -244,8 +299,8 @@ def test_quiet_hours_shorter_than_the_windows_are_refused() -> None:
 
 # Rules for any market, with short windows, so that a market of few days has all there is to have.
 SHORT = EventSettings(
-    sigma_hours=24, sigmas=2.0, longest_hours=9, open_interest_drop_pct=1.0, liquidation_percentile=50.0,
-    liquidation_hours=200,
+    sigma_hours=24, sigmas=2.0, longest_hours=9, move_times_drop=4.0, liquidation_percentile=50.0,
+    liquidation_hours=200, daily_percentile=50.0, liquidation_days=9, certain_sigmas=6.0,
 )  # fmt: skip
 BACK_DAYS, DAYS = 16, 8
 FIRST = START + BACK_DAYS * DAY
@@ -284,7 +339,8 @@ def facts(seed: int, symbols: tuple[str, ...] = ("ADA", "BTC", "ETH")) -> Facts:
     priced = candles(START, prices)
     wick = np.exp(np.abs(random.normal(0, 0.004, (2, len(priced)))))
     priced = priced.assign(high=priced["high"] * wick[0], low=priced["low"] / wick[1])
-    fed_rows = snapshots[(snapshots["symbol"] != symbols[0]) & (random.random(len(snapshots)) < 0.9)]
+    # The first symbol has no feed, the second one of days alone.
+    fed_rows = snapshots[snapshots["symbol"].isin(symbols[2:]) & (random.random(len(snapshots)) < 0.9)]
     liquidated = REALISED_LIQUIDATIONS.conform(
         fed_rows[["hour", "symbol"]].assign(
             venue="okx",
@@ -294,6 +350,15 @@ def facts(seed: int, symbols: tuple[str, ...] = ("ADA", "BTC", "ETH")) -> Facts:
             completeness="sampled",
         )
     )
+    of_days = liquidations(
+        *(
+            (str((START + day * DAY + 23 * HOUR).tz_localize(None)), symbol, "all",
+             float(random.exponential(200)), float(random.exponential(200)))
+            for symbol in symbols[1:] for day in range(BACK_DAYS + DAYS) if random.random() < 0.9
+        ),
+        span_hours=24,
+    )  # fmt: skip
+    liquidated = pd.concat([liquidated, of_days], ignore_index=True)
     analyses = claims(START, {symbol: ["NONE"] * count for symbol in symbols})
     analyses["volume_spike_strength"] = np.where(random.random(len(analyses)) < 0.5, 60.0, np.nan)
     return Facts((snapshots, priced, liquidated, analyses[random.random(len(analyses)) < 0.9]))
@@ -306,8 +371,10 @@ def same(left: pd.DataFrame, right: pd.DataFrame) -> None:
 def test_the_markets_of_these_rules_have_events_of_every_kind() -> None:
     rows = facts(1).events()
     assert set(rows["squeeze_type"]) == {"LONG_SQUEEZE", "SHORT_SQUEEZE"}
-    assert set(rows["evidence"]) == {"", "open_interest", "liquidations", "open_interest,liquidations"}
     assert (rows["started_at"].dt.floor("D") < rows["day"]).any()
+    several = pd.concat([facts(seed).events() for seed in range(5)])
+    assert set(several["evidence"]) == {"", "open_interest", "liquidations", "open_interest,liquidations"}
+    assert set(several["liquidated_source"].dropna()) == {"hourly_feed", "daily_feed", "open_interest_proxy"}
 
 
 @given(seeds)
@@ -378,66 +445,26 @@ def test_the_scale_of_prices_coins_and_liquidations_does_not_matter(seed: int, p
     ).events()
     rows = truth.events()
     prices = {name: rows[name] * 2.0**price for name in ("trigger_price", "peak_price")}
+    proxy = rows["liquidated_source"] == "open_interest_proxy"
     volumes = {
-        "liquidated_usd": rows["liquidated_usd"] * 2.0**volume,
+        "liquidated_usd": rows["liquidated_usd"] * np.where(proxy, 2.0 ** (volume + price), 2.0**volume),
         "liquidated_proxy_usd": rows["liquidated_proxy_usd"] * 2.0 ** (volume + price),
     }
     pd.testing.assert_frame_equal(rows.assign(**prices, **volumes), scaled, rtol=1e-9)
 
 
-SYMBOLS = ("ADA", "AVAX", "BNB", "BTC", "DOGE", "ETH", "LINK", "SOL", "XRP")
-CASCADES = {
-    "2021-05-19": 1,
-    "2021-09-07": 1,
-    "2022-06-13": 1,
-    "2022-11-08": 2,
-    "2023-08-17": 1,
-    "2024-08-05": 1,
-}
-
-
-def history(shared: Path, start: pd.Timestamp, end: pd.Timestamp) -> tuple[pd.DataFrame, ...]:
-    """Snapshots, candles and liquidations; Bybit's open interest where Binance's archive has none."""
-    source, known = ArchiveSource(shared / "market" / "archive"), start - DEFAULTS.lookback
-    priced = source.candles(SYMBOLS, known, end)
-    snapshots = exchange_snapshots(
-        priced, source.derivatives_metrics(SYMBOLS, known - LOOKBACK, end), NO_LIQUIDATIONS, known, end
-    )
-    stack = shared / "market" / "stack"
-    bybit = pd.read_parquet(stack / "oi_bybit_1h.parquet")
-    # A snapshot that bears the hour's start is the newest that was published by the hour's end.
-    bybit = bybit.assign(hour=bybit["ts"].dt.as_unit("us"), symbol=bybit["symbol"].str.removesuffix("USDT"))
-    snapshots = snapshots.merge(bybit[["hour", "symbol", "oi_base"]], on=["hour", "symbol"], how="left")
-    coins = snapshots["open_interest_base"].fillna(snapshots["oi_base"])
-    feed = pd.read_parquet(stack / "liquidations_1h.parquet")
-    liquidated = pd.DataFrame(
-        {
-            "hour": feed["ts"].dt.as_unit("us"),
-            "symbol": feed["symbol"].str.removesuffix("USDT"),
-            "venue": feed["venue"],
-            "long_liquidated_usd": feed["liq_long_usd"],
-            "short_liquidated_usd": feed["liq_short_usd"],
-            "span_hours": 1,
-            "completeness": "complete",
-        }
-    )
-    return snapshots.assign(open_interest_base=coins), priced, REALISED_LIQUIDATIONS.conform(liquidated)
-
-
 @pytest.mark.parametrize("day", CASCADES)
 def test_known_cascades_are_found_for_every_symbol(shared: Path, day: str) -> None:
-    """A long squeeze starts within an hour of the hour in which the symbol fell most, from close to close."""
-    start, end = utc(day), utc(day) + CASCADES[day] * DAY
-    snapshots, priced, liquidated = history(shared, start, end + DAY)
-    rows = squeeze_events(snapshots, priced, liquidated, NO_ANALYSES, start, end + DAY)
-    SQUEEZE_EVENTS.pandera.validate(rows)
-    falls = rows[rows["squeeze_type"] == "LONG_SQUEEZE"]
-    closes = snapshots.pivot_table(index="hour", columns="symbol", values="average_price")
-    hourly = closes.pct_change(fill_method=None).loc[start : end - HOUR]
-    assert list(hourly) == list(SYMBOLS)
-    for symbol, fell_most in hourly.idxmin().items():
-        starts = falls.loc[falls["symbol"] == symbol, "started_at"]
-        assert ((starts - fell_most).abs() <= HOUR).any(), (symbol, fell_most, starts.tolist())
-    # Open interest is known for all symbols but those that Bybit did not list yet; the feed of three is of 2024.
-    with_feed = set(falls.loc[falls["evidence"].str.contains("liquidations"), "symbol"])
+    """Whichever feeds there are, and whichever venues' open interest."""
+    start, end = utc(day), utc(day) + (CASCADES[day] + 1) * DAY
+    past = history(shared, start, end)
+    told_hourly = squeeze_events(past.snapshots, past.candles, past.hourly, NO_ANALYSES, start, end)
+    SQUEEZE_EVENTS.pandera.validate(told_hourly)
+    assert set(past.snapshots["symbol"]) == set(SYMBOLS)
+    assert missed(told_hourly, past.snapshots) == []
+    # The hourly feed is of three symbols and of 2024.
+    with_feed = set(told_hourly.loc[told_hourly["liquidated_source"] == "hourly_feed", "symbol"])
     assert with_feed == ({"BTC", "ETH", "SOL"} if day == "2024-08-05" else set())
+    feeds = pd.concat([past.hourly, past.daily])
+    for snapshots in (past.snapshots, past.both_venues):
+        assert missed(squeeze_events(snapshots, past.candles, feeds, NO_ANALYSES, start, end), snapshots) == []

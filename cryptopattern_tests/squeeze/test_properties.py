@@ -112,7 +112,8 @@ def facts(seed: int, symbols: tuple[str, ...] = ("ADA", "BTC", "ETH")) -> Facts:
                 float(random.exponential(9)),
             )
             for hour in range(count)
-            for symbol in symbols
+            # The first symbol has daily totals alone.
+            for symbol in symbols[1:]
             for venue in ("all", "binance", "gate", "okx")
             if random.random() < (0.05 if venue == "all" else 0.4)
         )

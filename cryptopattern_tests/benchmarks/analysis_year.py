@@ -1,0 +1,41 @@
+"""`squeeze_analyses` of a year of many symbols: seconds, and the memory of a process that does nothing else."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from resource import RUSAGE_SELF, getrusage
+from time import perf_counter, process_time
+
+from cryptopattern_tests.benchmarks import analysis
+from cryptopattern_tests.benchmarks.figure import Figure
+
+SYMBOLS = 500
+HOURS = 8760
+
+
+def run(symbols: int = SYMBOLS, hours: int = HOURS) -> list[Figure]:
+    """Seconds on the clock and of the processor, and peak memory with the tables that it is handed."""
+    told = subprocess.run(
+        [sys.executable, "-m", __name__, str(symbols), str(hours)], check=True, capture_output=True, text=True
+    ).stdout
+    figures: dict[str, float] = json.loads(told)
+    rows = f"analysis of {symbols} symbols x {hours:,} hours"
+    return [Figure(f"{rows}, {name}", value, None, name.split()[-1], less_is_better=True)
+            for name, value in figures.items()]  # fmt: skip
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Measure in this process, and print the figures as JSON."""
+    symbols, hours = map(int, arguments)
+    task = analysis.work(symbols, hours)
+    began, worked = perf_counter(), process_time()
+    analysis.ours(task)
+    figures = {"clock s": perf_counter() - began, "processor s": process_time() - worked}
+    # Linux counts the peak in KiB, macOS in bytes.
+    peak = getrusage(RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    print(json.dumps(figures | {"peak memory GB": peak / 1e9}))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,86 @@
+"""Scores say what they are said to, and intervals hold 0 where there is nothing."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cryptopattern_pipelines.evaluating import markdown, write_report
+from cryptopattern_pipelines.squeeze.evaluation import forecast_report
+from cryptopattern_pipelines.squeeze.scores import (
+    block_weights,
+    calibration_error,
+    precisions_at_top,
+    reliability,
+)
+from cryptopattern_pipelines.squeeze.walk_forward import METHODS, walk_forward
+from cryptopattern_tests.squeeze.learning import SMALL, START, history
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1, max_size=60))
+def test_scores_stay_in_range_and_lose_no_row(rows: list[tuple[float, bool]]) -> None:
+    chance, came = np.array([row[0] for row in rows]), np.array([row[1] for row in rows])
+    table = reliability(chance, came)
+    assert table.count.sum() == len(rows)
+    assert 0 <= calibration_error(chance, came) <= 1
+    [top], _ = precisions_at_top(chance, came, None, (0.05,), None)
+    assert 0 <= top <= 1
+
+
+def test_chances_that_come_true_are_calibrated_and_others_are_not() -> None:
+    rng = np.random.default_rng(0)
+    chance = rng.uniform(0, 0.5, 20000)
+    came = rng.uniform(size=20000) < chance
+    assert calibration_error(chance, came) < 0.01
+    assert calibration_error(chance * 2, came) > 0.2
+
+
+def test_a_score_that_says_the_same_of_all_is_worth_the_base_rate() -> None:
+    came = np.arange(1000) < 100
+    [top], _ = precisions_at_top(np.zeros(1000), came, None, (0.05,), None)
+    assert top == pytest.approx(0.1)
+
+
+def test_every_block_is_drawn_once_on_average() -> None:
+    weights = block_weights(50, 2000, 1)
+    assert (weights.sum(axis=1) == 50).all()
+    assert weights.mean(axis=0) == pytest.approx(np.ones(50), abs=0.1)
+
+
+def report(planted: float, seed: int = 1) -> dict[str, object]:
+    made = history(150, planted, seed)
+    start, end = (START.to_pydatetime().replace(month=month) for month in (3, 5))
+    return forecast_report(walk_forward(made, start, end, SMALL, ("long_squeeze",)))["long_squeeze"]
+
+
+def test_a_planted_effect_has_skill_whose_interval_leaves_out_0() -> None:
+    told = report(1.5)
+    skill = told["methods"]["stood"]["skill_against_climatology"]  # type: ignore[index]
+    assert skill["low"] > 0
+    assert skill["low"] <= skill["value"] <= skill["high"]
+    assert set(told["methods"]) == set(METHODS)  # type: ignore[call-overload]
+    assert [each["holds"] for each in told["claims"]][:3] == [True, True, True]  # type: ignore[attr-defined]
+
+
+def test_without_an_effect_no_better_than_the_base_rate_is_claimed() -> None:
+    for seed in (3, 4):
+        told = report(0.0, seed)
+        assert not told["claims"][0]["holds"]  # type: ignore[index]
+
+
+def test_a_report_is_written_whole(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    made = {
+        "from": "2024-03-01T00:00:00+00:00",
+        "to": "2024-05-01T00:00:00+00:00",
+        "symbols": ["BTC", "ETH"],
+        "forecasts": {"long_squeeze": report(1.5), "any_move": {"rows": 0}},
+        "win_rates": {"rates": 0, "reason": "less than a year"},
+    }
+    files = {file.name: file.read_bytes() for file in write_report(made, tmp_path)}
+    assert set(files) == {"report.md", "report.json", "reliability_long_squeeze.png"}
+    assert files["reliability_long_squeeze.png"].startswith(b"\x89PNG")
+    assert (
+        "NO" not in markdown(made).split("## long_squeeze")[1].split("calibration error at most")[0].split("asked")[1]
+    )
+    assert "too little history" in markdown(made)
+    assert files == {file.name: file.read_bytes() for file in write_report(made, tmp_path)}

@@ -1,0 +1,127 @@
+"""A model stands because it did better on hours it had not seen, and knows nothing of what came after its day."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cryptopattern_pipelines.squeeze.forecaster import (
+    History,
+    Standing,
+    Verdict,
+    forecaster_rows,
+    standing_of,
+    verdicts,
+)
+from cryptopattern_pipelines.squeeze.forecasts import squeeze_forecasts
+from cryptopattern_pipelines.squeeze.targets import KNOWN_AFTER_HOURS
+from cryptopattern_pipelines.storage.schemas import SQUEEZE_FORECASTER, SQUEEZE_FORECASTS, TARGETS
+from cryptopattern_tests.squeeze.learning import SMALL, START, history
+
+DAY = timedelta(days=1)
+TARGET = ("long_squeeze",)
+
+
+def told(made: History, first: int, last: int, standing: dict[str, Standing] | None = None) -> list[Verdict]:
+    days = [START.to_pydatetime() + number * DAY for number in range(first, last)]
+    return list(verdicts(lambda: made, days, standing or {}, SMALL, TARGET))
+
+
+def test_nothing_stands_until_enough_is_known_and_then_the_base_rate_until_something_beats_it() -> None:
+    found = told(history(120, planted=0), 0, 120)
+    statuses = [each.status for each in found]
+    assert statuses[0] == "NO_DATA"
+    assert found[0].standing is None
+    first = next(each for each in found if each.standing)
+    assert first.standing is not None
+    assert first.standing.model.kind == "climatology"
+    assert statuses[statuses.index("PROMOTED") + 1] == "CARRIED"
+
+
+def test_a_planted_effect_is_learned_and_promoted() -> None:
+    found = told(history(140, planted=1.5), 30, 140)
+    assert found[-1].standing is not None
+    assert found[-1].standing.model.kind == "blend"
+    promoted = [each for each in found if each.status == "PROMOTED" and each.fitted]
+    for each in promoted[1:]:
+        assert each.standing is not None
+        assert float(str(each.standing.row["brier"])) < float(str(each.standing.row["brier_before"]))
+    assert {each.day.day for each in found if each.fitted and each is not promoted[0]} == {1}
+
+
+def test_without_an_effect_what_stands_is_kept() -> None:
+    # A base rate of the same data differs by chance alone: what stands is left only for more than a standard error.
+    kinds = [told(history(140, planted=0, seed=seed), 60, 140)[-1] for seed in range(4)]
+    assert sum(each.standing is not None and each.standing.model.kind == "blend" for each in kinds) <= 1
+
+
+def test_a_better_model_that_stands_is_not_replaced() -> None:
+    rich, poor = history(140, planted=1.5), history(140, planted=1.5, seed=2)
+    stands = told(rich, 100, 101)[0].standing
+    assert stands is not None
+    # The newer training sees features without any sense, but is judged on hours like those the old one learned from.
+    noise = poor.features.figures.copy()
+    noise[: 24 * 88] = np.random.default_rng(0).normal(size=noise[: 24 * 88].shape)
+    worse = History(replace(poor.features, figures=noise), poor.targets)
+    [verdict] = [each for each in told(worse, 120, 122, {"long_squeeze": stands}) if each.fitted]
+    assert verdict.status == "KEPT"
+    assert verdict.standing is stands
+
+
+def test_a_days_row_depends_on_its_history_and_not_on_the_range() -> None:
+    made = history(130, planted=1.0)
+    whole = told(made, 20, 130)
+    before, after = told(made, 20, 95), None
+    stands = before[-1].standing
+    assert stands is not None
+    row = forecaster_rows(before).iloc[-1].to_dict()
+    after = told(made, 95, 130, {"long_squeeze": standing_of(row, stands.model)})
+    pd.testing.assert_frame_equal(forecaster_rows(whole), forecaster_rows([*before, *after]))
+    SQUEEZE_FORECASTER.pandera.validate(forecaster_rows(whole))
+
+
+@pytest.mark.parametrize("day", [92, 121])
+def test_what_comes_after_a_day_changes_no_verdict_of_it(day: int) -> None:
+    made = history(130, planted=1.0)
+    end = 24 * (day + 1)
+    figures, came = made.features.figures.copy(), made.targets.came.copy()
+    figures[end:] *= -3
+    # A target is known so many hours after its own; until then it may be anything.
+    came[end - KNOWN_AFTER_HOURS + 1 :] ^= True
+    changed = History(replace(made.features, figures=figures), replace(made.targets, came=came))
+    there, here = (told(each, 60, day + 1) for each in (made, changed))
+    pd.testing.assert_frame_equal(forecaster_rows(there), forecaster_rows(here))
+    came[: end - KNOWN_AFTER_HOURS] ^= True
+    known = History(made.features, replace(made.targets, came=came))
+    assert not forecaster_rows(told(known, 60, day + 1)).equals(forecaster_rows(there))
+
+
+def forecasts(made: History) -> pd.DataFrame:
+    stood = {each.day + DAY: {each.target: each.standing} for each in told(made, 60, 129) if each.standing}
+    return squeeze_forecasts(made.features, stood)
+
+
+def test_forecasts_are_chances_beside_their_base_rate_and_only_where_a_model_stood_before_the_day() -> None:
+    rows = forecasts(history(130, planted=1.5))
+    SQUEEZE_FORECASTS.pandera.validate(rows)
+    assert rows["hour"].min() == START + 61 * DAY
+    blend = rows[rows["model_kind"] == "blend"]
+    assert len(blend) > 0
+    assert blend["drivers"].str.contains("funding [+-]").mean() > 0.9
+    assert (blend["interval_low_pct"] <= blend["interval_high_pct"]).all()
+    assert set(rows["target"]) <= set(TARGETS)
+
+
+def test_forecasts_with_an_effect_have_skill_and_without_one_have_none() -> None:
+    for planted, skilled in ((1.5, True), (0.0, False)):
+        made = history(130, planted=planted, seed=5)
+        rows = forecasts(made)
+        at_hour = ((rows["hour"] - START) // pd.Timedelta(hours=1)).to_numpy()
+        column = rows["symbol"].map({"BTC": 0, "ETH": 1}).to_numpy()
+        came = made.targets.came[at_hour, column, 0]
+        brier, base = (((rows[name] / 100 - came) ** 2).to_numpy() for name in ("probability_pct", "base_rate_pct"))
+        by_day = pd.Series(base - brier).groupby(at_hour // 24).mean()
+        margin = 3 * by_day.std() / np.sqrt(len(by_day))
+        assert (by_day.mean() > margin) == skilled, by_day.mean()
