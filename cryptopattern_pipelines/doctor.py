@@ -57,19 +57,20 @@ class Finding:
 
 def examine(settings: Settings) -> Iterator[Finding]:
     """Look at everything that an installation needs, one thing after the other; nothing is started or changed."""
-    yield _tesseract()
-    yield _disk(settings)
+    yield tesseract()
+    yield disk(settings)
     yield _landing(settings)
     postgres = _postgres(settings)
     yield postgres
-    yield from _venues(settings)
+    yield from venues(settings)
     yield _automation(settings)
-    if postgres.state == "well" and _database_is_up(settings):
+    if postgres.state == "well" and database_is_up(settings):
         yield _runs(settings)
     yield _hours(settings, datetime.now(UTC))
 
 
-def _tesseract() -> Finding:
+def tesseract() -> Finding:
+    """Whether pictures can be read."""
     try:
         engine = default_engine()
     except TextEngineError as error:
@@ -78,7 +79,8 @@ def _tesseract() -> Finding:
     return Finding("Tesseract", "well", f"reads by {engine.name}")
 
 
-def _disk(settings: Settings) -> Finding:
+def disk(settings: Settings) -> Finding:
+    """Whether the data folder can be written, and how much space is left."""
     there = next(folder for folder in (settings.data, *settings.data.parents) if folder.exists())
     try:
         with tempfile.NamedTemporaryFile(dir=there):
@@ -159,13 +161,14 @@ def _told(url: str) -> str:
     return f"PostgreSQL {version}, {taken} of {most} connections taken"
 
 
-def _database_is_up(settings: Settings) -> bool:
+def database_is_up(settings: Settings) -> bool:
+    """Whether the database can be asked without starting it."""
     return settings.database_url is not None or (
         settings.postgres_folder.exists() and EmbeddedPostgres(settings.postgres_folder).status().running
     )
 
 
-def _venues(settings: Settings) -> Iterator[Finding]:
+def venues(settings: Settings) -> Iterator[Finding]:
     """Whether each address answers, and how far this machine's clock is from theirs."""
     asked: dict[str, str] = {}
     if settings.market_source != "live":
