@@ -170,25 +170,19 @@ def database_is_up(settings: Settings) -> bool:
 
 def venues(settings: Settings) -> Iterator[Finding]:
     """Whether each address answers, and how far this machine's clock is from theirs."""
-    if settings.market_source == "archive" and not settings.archive.startswith(("http://", "https://")):
-        folder = Path(settings.archive) / "data"
-        if folder.is_dir():
-            yield Finding("archive", "well", str(settings.archive))
+    asked: dict[str, str] = {}
+    if settings.market_source != "live":
+        if settings.archive.startswith(("http://", "https://")):
+            asked["archive"] = settings.archive
         else:
-            yield Finding(
-                "archive", "wrong", f"no folder {folder}", "set CRYPTOPATTERN_ARCHIVE to the one that holds data/"
-            )
-        return
-    asked: dict[str, str] = (
-        {"archive": settings.archive}
-        if settings.market_source == "archive"
+            yield _archive_folder(settings)
+    if settings.market_source != "archive":
         # Calls without weight: https://developers.binance.com/docs/derivatives/usds-margined-futures/market-data/rest-api
-        else {
+        asked |= {
             "Binance spot": f"{settings.binance_spot_url}/api/v3/ping",
             "Binance perpetual": f"{settings.binance_usdm_url}/fapi/v1/ping",
             "OKX": f"{settings.okx_url}/api/v5/public/time",
         }
-    )
     answers = [_reach(name, url) for name, url in asked.items()]
     # One venue that is away costs its rows; all of them cost the hour.
     none_answers = not any(skew is not None for _, skew in answers)
@@ -197,6 +191,13 @@ def venues(settings: Settings) -> Iterator[Finding]:
     skews = [skew for _, skew in answers if skew is not None]
     if skews:
         yield _clock(min(skews, key=abs))
+
+
+def _archive_folder(settings: Settings) -> Finding:
+    folder = Path(settings.archive) / "data"
+    if folder.is_dir():
+        return Finding("archive", "well", settings.archive)
+    return Finding("archive", "wrong", f"no folder {folder}", "set CRYPTOPATTERN_ARCHIVE to the one that holds data/")
 
 
 def _reach(name: str, url: str) -> tuple[Finding, timedelta | None]:
