@@ -96,7 +96,7 @@ class Database:
         """
         try:
             return self._ask(question, values)
-        except sa.exc.OperationalError as error:
+        except (sa.exc.OperationalError, sa.exc.InterfaceError) as error:
             if isinstance(error.orig, psycopg2.errors.QueryCanceled):
                 raise ApiError(503, f"this takes longer than {_STATEMENT_SECONDS} s: ask for less", _retry()) from None
         # The server was restarted, or died: connections of before are gone, and the embedded one is started again.
@@ -104,7 +104,7 @@ class Database:
             self.close()
             database_url(self._settings)
             return self._ask(question, values)
-        except (sa.exc.OperationalError, EmbeddedPostgresError):
+        except (sa.exc.OperationalError, sa.exc.InterfaceError, EmbeddedPostgresError):
             raise ApiError(503, _AWAY, _retry()) from None
 
     def _ask(self, question: sa.TextClause, values: Mapping[str, Any]) -> Sequence[Any]:

@@ -1,9 +1,9 @@
 """The REST service over a large serving database, against the same service as the guide draws it.
 
 The rival is Flask with SQLAlchemy ORM objects: a session a request, rows as objects, dictionaries made of them, the
-page chosen by OFFSET, odds asked for row by row, as such services do. Both run in processes of their own on loopback, over the same rows in the
-same Postgres. Each address is asked at a steady rate; a request's time counts from the moment that it was due, so that
-a service that falls behind can't hide it.
+page chosen by OFFSET, odds asked for row by row, as such services do. Both run in processes of their own on loopback,
+over the same rows in the same Postgres. Each address is asked at a steady rate; a request's time counts from the moment
+that it was due, so that a service that falls behind can't hide it: beyond what it can do, its times only grow.
 
 Settings: CRYPTOPATTERN_BENCH_ANALYSES (rows, 1,000,000), CRYPTOPATTERN_BENCH_RATE (requests a second, 100),
 CRYPTOPATTERN_BENCH_SECONDS (of each address, 10).
