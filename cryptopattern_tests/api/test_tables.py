@@ -1,8 +1,10 @@
 """Rows by HTTP: the same rows as the tables', page by page, in three forms."""
 
 import io
+from contextlib import closing
 
 import pandas as pd
+import psycopg2
 import pytest
 
 from cryptopattern_pipelines.storage.schemas import TABLES
@@ -145,3 +147,32 @@ def test_what_is_not_there_is_told_in_the_one_shape(service: Service) -> None:
         answer = service.client.request(method, path)
         assert answer.status_code == status
         assert list(answer.json()) == ["success", "error", "message"]
+
+
+def test_connections_that_the_server_ended_are_made_anew(service: Service) -> None:
+    before = service.get("symbols")
+    others = "pid <> pg_backend_pid() AND datname = current_database()"
+    with closing(psycopg2.connect(service.settings.database_url)) as connection, connection.cursor() as cursor:
+        cursor.execute(f"SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE {others}")
+        assert cursor.fetchone()[0] >= 1
+    assert service.get("symbols") == before
+
+
+def test_metrics_tell_rows_requests_and_how_far_behind_each_table_is(service: Service) -> None:
+    service.get("analyses/BTC")
+    service.client.get("/made/up/by/a/caller")
+    text = service.client.get("/metrics").text
+    assert "cryptopattern_database_up 1.0" in text
+    assert 'cryptopattern_hours_behind{table="squeeze_analyses"}' in text
+    assert 'cryptopattern_rows{table="squeeze_analyses"}' in text
+    assert 'route="/api/v1/analyses/{symbol}",status="200"' in text
+    assert "made/up" not in text
+
+
+def test_health_names_each_part_and_nothing_of_the_inside(service: Service) -> None:
+    answer = service.client.get("/api/v1/health")
+    told = answer.json()
+    assert (answer.status_code, told["status"]) == (200, "degraded")  # the sample is old
+    assert list(told["components"]) == ["database", "storage", "tesseract", "venues", "data"]
+    assert told["components"]["data"]["said"].startswith("the newest hour is 2025-01-29 23:00 UTC")
+    assert str(service.settings.data) not in answer.text
