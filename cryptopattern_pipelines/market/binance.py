@@ -324,11 +324,13 @@ async def _statistic(
             if found is None:
                 return None
             rows = found
-            # Of the days that are kept, an empty page is asked for once more.
-            if not rows and again and host.wall() - stop < _KEPT:
-                again = False
-                continue
-        pages.append(frame_of(rows, columns, host.name, may_lack=True))
+        page = frame_of(rows, columns, host.name, may_lack=True)
+        page = page[(page["time"] >= pd.Timestamp(begin)) & (page["time"] < pd.Timestamp(stop))]
+        # Of the days that are kept, a page without any of the rows is asked for once more.
+        if page.empty and again and host.wall() - stop < _KEPT:
+            again = False
+            continue
+        pages.append(page)
         begin, again = stop, True
     return pd.concat(pages, ignore_index=True).drop_duplicates("time", keep="last")
 

@@ -83,7 +83,7 @@ async def liquidations(host: Host, coins: set[str], hours: pd.DatetimeIndex) -> 
             lacking.append((coin, len(hours) - len(answer)))
     if lacking:
         count = sum(number for _, number in lacking)
-        recent = host.wall() - hours[-1] < pd.Timedelta("1d")
+        recent = host.wall() - hours[-1] < pd.Timedelta(days=1)
         told = [coin for coin, _ in lacking]
         problems.append(untold(VENUE, told, count, f"{host.name} doesn't have them", passing=bool(recent)))
     return Liquidations(pd.concat(frames, ignore_index=True), problems)

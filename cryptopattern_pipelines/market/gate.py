@@ -78,7 +78,7 @@ async def liquidations(host: Host, coins: set[str], hours: pd.DatetimeIndex) -> 
             told.append(contracts.loc[contracts["since"] <= hour, ["symbol"]].assign(hour=hour))
     if empty:
         reason = f"the whole market's list is empty from {empty[0]:%Y-%m-%d %H:%M} on, so it doesn't reach there"
-        recent = host.wall() - empty[-1] < pd.Timedelta("1d")
+        recent = host.wall() - empty[-1] < pd.Timedelta(days=1)
         problems.append(
             untold(VENUE, contracts["contract"].tolist(), len(empty) * len(contracts), reason, passing=recent)
         )
@@ -116,7 +116,7 @@ async def _contracts(host: Host, coins: set[str]) -> pd.DataFrame:
         if coin in coins and float(each["quanto_multiplier"]) > 0:
             since = pd.Timestamp(int(each["create_time"]), unit="s", tz="UTC")
             found.append((each["name"], coin, float(each["quanto_multiplier"]), since))
-    return pd.DataFrame(found, columns=["contract", "symbol", "multiplier", "since"])
+    return pd.DataFrame(found, columns=["contract", "symbol", "multiplier", "since"]).drop_duplicates("contract")
 
 
 async def _orders(host: Host, begin: int, stop: int) -> pd.DataFrame:

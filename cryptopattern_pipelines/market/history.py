@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from cryptopattern_pipelines.market.hourly import PUBLISHING_DELAY
 from cryptopattern_pipelines.market.mapping import ColumnMapping
 from cryptopattern_pipelines.market.source import HOUR, MarketError, SymbolError
-from cryptopattern_pipelines.market.symbols import parse
+from cryptopattern_pipelines.market.symbols import as_listed, renamed
 from cryptopattern_pipelines.storage.schemas import REAL, TEXT, TIME, WHOLE, Column, TableSchema
 
 _BATCH_ROWS = 200_000
@@ -28,6 +28,7 @@ _CSV_BLOCK = 16 << 20
 
 _PRICES = ("open", "high", "low", "close")
 _WHEN = "_when"
+_RANK = "_rank"
 
 
 class HistoryError(MarketError):
@@ -104,7 +105,8 @@ def rows_of(frame: pd.DataFrame, mapping: ColumnMapping, *, first: datetime, now
         now: rows of hours that aren't over by now are set aside.
 
     Returns:
-        Rows in the table's columns and `_when`, the time that the file tells, indexed by their place in the file.
+        Rows in the table's columns, `_when` (the time that the file tells) and `_rank` (see `_coin`), indexed by their
+        place in the file.
     """
     table = mapping.table
     reasons = pd.Series("", index=frame.index, dtype=object)
@@ -126,10 +128,11 @@ def rows_of(frame: pd.DataFrame, mapping: ColumnMapping, *, first: datetime, now
     rows = pd.DataFrame({table.partition: hour}, index=frame.index)
     told = _given(frame, mapping, "symbol")
     coins = {text: _coin(text) for text in told.dropna().unique()}
-    rows["symbol"] = told.map({text: coin for text, (coin, _) in coins.items()})
+    rows["symbol"] = told.map({text: each.coin for text, each in coins.items()})
     set_aside(told.isna(), "symbol is empty")
     set_aside(rows["symbol"].isna(), "symbol names no coin in dollars")
-    bundle = told.map({text: float(size) for text, (_, size) in coins.items()}).fillna(1.0)
+    bundle = told.map({text: float(each.multiplier) for text, each in coins.items()}).fillna(1.0)
+    rank = told.map({text: each.rank for text, each in coins.items()})
     for column in table.columns:
         if column.name in rows:
             continue
@@ -147,14 +150,14 @@ def rows_of(frame: pd.DataFrame, mapping: ColumnMapping, *, first: datetime, now
     _fill(rows, when, mapping)
     _check(rows, table, set_aside)
     kept = (reasons == "").to_numpy()
-    return History(rows[[*table.names]].assign(**{_WHEN: when})[kept], _with_reasons(frame, reasons[~kept]))
+    return History(rows[table.names].assign(**{_WHEN: when, _RANK: rank})[kept], _with_reasons(frame, reasons[~kept]))
 
 
 def as_one(found: list[History], mapping: ColumnMapping) -> History:
     """A whole file's rows, one a key: of several snapshots of one hour each column's last that is told.
 
-    Rows that are equal count once. Of rows with one key, and for snapshots one time, that differ, none can be
-    believed: all are set aside.
+    Of several markets of one coin (BTCUSDT, BTCUSDC) the first by `_coin` counts in each hour. Equal rows count once.
+    Of rows with one key, and for snapshots one time, that differ, none can be believed: all are set aside.
     """
     table = mapping.table
     rejected = [each.rejected for each in found if len(each.rejected)]
@@ -162,6 +165,13 @@ def as_one(found: list[History], mapping: ColumnMapping) -> History:
     if not filled:
         return History(table.empty(), _joined(rejected))
     rows = pd.concat(filled)
+    best = rows.groupby(list(table.key), sort=False)[_RANK].transform("min")
+    spare = rows[rows[_RANK] > best].drop(columns=[_WHEN, _RANK])
+    if len(spare):
+        rejected.append(
+            _with_reasons(spare, pd.Series("another market of the coin and hour counts", index=spare.index))
+        )
+    rows = rows[rows[_RANK] == best].drop(columns=_RANK)
     rows = rows[~rows.duplicated()]
     # An hour's rows other than snapshots have one time alone.
     differ = rows.duplicated([*table.key, _WHEN], keep=False)
@@ -272,12 +282,24 @@ def _moments(values: pd.Series) -> pd.Series:
     )
 
 
-def _coin(text: Any) -> tuple[str | None, int]:
+@dataclass(frozen=True)
+class _Coin:
+    """A coin that a text names, its bundle's size, and which of several markets of the coin counts: the least rank."""
+
+    coin: str | None
+    multiplier: int = 1
+    rank: int = 0
+
+
+def _coin(text: Any) -> _Coin:
+    """The coin that a text names: its USDT market counts before others, its newest name before older ones."""
     try:
-        symbol = parse(str(text))
+        listed = as_listed(str(text))
     except SymbolError:
-        return None, 1
-    return symbol.coin, symbol.multiplier
+        return _Coin(None)
+    symbol = renamed(listed)
+    in_other_dollars = "USD" in str(text).upper().replace("USDT", "")
+    return _Coin(symbol.coin, symbol.multiplier, 2 * in_other_dollars + (symbol.coin != listed.coin))
 
 
 def _with_reasons(frame: pd.DataFrame, reasons: pd.Series) -> pd.DataFrame:

@@ -277,11 +277,11 @@ class LiveSource:
             for desk, found in answers.items():
                 rows = hourly.candle_rows([each for one in found for each in one], desk.venue.VENUE)
                 frames.append(rows)
-                # Before the first candle of all, an instrument needn't have been listed.
-                have = dict(iter(rows.groupby("instrument")["hour"]))
+                # Of a coin's instruments one is enough; before its first candle of all it needn't have been listed.
+                have = dict(iter(rows.groupby("symbol")["hour"]))
                 lacking = {}
                 for each, _ in (answer for one in found for answer in one):
-                    seen = have.get(each.name, hours[:0])
+                    seen = have.get(each.coin, hours[:0])
                     lacks = hours.difference(pd.DatetimeIndex(seen))
                     lacking[each] = lacks[lacks > seen.min()] if len(seen) else lacks
                 await self._tell_missing(desk, lacking, "candle")

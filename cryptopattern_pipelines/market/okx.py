@@ -34,15 +34,16 @@ from cryptopattern_pipelines.market.answers import (
 from cryptopattern_pipelines.market.limits import Cost, Quota
 from cryptopattern_pipelines.market.liquidations import Liquidations, hourly_rows, no_orders, untold
 from cryptopattern_pipelines.market.source import HOUR, Problem
-from cryptopattern_pipelines.market.symbols import Instrument, Market
+from cryptopattern_pipelines.market.symbols import Instrument, Market, okx_instruments
 from cryptopattern_pipelines.market.transport import Answer, Host, gathered
 
 VENUE = "okx"
 
 # Path and greatest limit; the first reaches back 1,440 candles, the second has no newest ones. Each is asked for what
-# the ones before did not bring; the last once more, since a page may come short, empty or out of its turn.
+# the ones before did not bring, and twice, since a page may come short, empty or out of its turn.
 _HISTORY = ("/api/v5/market/history-candles", 100)
-_CANDLES = (("/api/v5/market/candles", 300), _HISTORY, _HISTORY)
+_NEWEST = ("/api/v5/market/candles", 300)
+_CANDLES = (_NEWEST, _HISTORY, _NEWEST, _HISTORY)
 _FUNDING_LIMIT = 100
 _STATISTICS_LIMIT = 100
 _LIQUIDATIONS_LIMIT = 100
@@ -72,10 +73,9 @@ _FUNDING = "/api/v5/public/funding-rate-history"
 _LIQUIDATIONS = "/api/v5/public/liquidation-orders"
 _INSTRUMENTS = "/api/v5/public/instruments"
 _TICKERS = "/api/v5/market/tickers"
-_RECENT = "/api/v5/market/candles"
 
 _BY_ADDRESS = {
-    _RECENT: Quota(40, 2),
+    _NEWEST[0]: Quota(40, 2),
     _HISTORY[0]: Quota(20, 2),
     _TICKERS: Quota(20, 2),
     _INSTRUMENTS: Quota(20, 2),
@@ -281,18 +281,22 @@ async def liquidations(host: Host, coins: set[str], hours: pd.DatetimeIndex) -> 
         for each in await _instruments(host, "perpetual")
         if each["ctType"] == "linear" and each["settleCcy"] == "USDT" and each["ctVal"]
     }
-    swaps = [(coin, name) for coin in sorted(coins) if (name := f"{coin}-USDT-SWAP") in sizes]
+    choices = okx_instruments(sorted(coins), "perpetual")
+    swaps = [(each.coin, each.name) for choice in choices for each in choice if each.name in sizes]
     if not len(hours):
-        return Liquidations(hourly_rows(no_orders(), _pairs([], hours), VENUE, "sampled"), [])
+        return Liquidations(hourly_rows(no_orders(), _pairs({}, hours), VENUE, "sampled"), [])
     answers = await gathered([_orders(host, coin, name, sizes[name], hours) for coin, name in swaps])
-    orders, told, problems, lacking = [no_orders()], [], [], []
+    orders, problems, lacking = [no_orders()], [], []
+    # Of a coin with two swaps an hour is told where both tell it.
+    told = dict.fromkeys((coin for coin, _ in swaps), hours)
     for (coin, name), answer in zip(swaps, answers, strict=True):
         if isinstance(answer, VenueError):
             problems.append(Problem(VENUE, "perpetual", name, str(answer), answer.passing))
+            told[coin] = hours[:0]
             continue
         orders.append(answer)
         reached = hours[hours > answer["time"].min()] if len(answer) else hours[:0]
-        told.append((coin, reached))
+        told[coin] = told[coin].intersection(reached)
         if len(reached) < len(hours):
             lacking.append((name, len(hours) - len(reached)))
     if lacking:
@@ -305,8 +309,10 @@ async def liquidations(host: Host, coins: set[str], hours: pd.DatetimeIndex) -> 
     return Liquidations(rows, problems)
 
 
-def _pairs(told: list[tuple[str, pd.DatetimeIndex]], hours: pd.DatetimeIndex) -> pd.DataFrame:
-    return pd.concat([pd.DataFrame({"symbol": coin, "hour": reached}) for coin, reached in [("", hours[:0]), *told]])
+def _pairs(told: dict[str, pd.DatetimeIndex], hours: pd.DatetimeIndex) -> pd.DataFrame:
+    return pd.concat(
+        [pd.DataFrame({"symbol": coin, "hour": reached}) for coin, reached in {"": hours[:0], **told}.items()]
+    )
 
 
 async def _orders(host: Host, coin: str, name: str, size: float, hours: pd.DatetimeIndex) -> pd.DataFrame:

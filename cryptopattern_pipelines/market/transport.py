@@ -153,8 +153,9 @@ class Host:
         """Ask, within the venue's limits; ask again after time-outs, broken answers, 5xx and 429.
 
         Raises:
-            RequestError: no answer in the allowed attempts, or before the deadline.
-            VenueDownError: the venue refuses (403, 418, 451), asks for a longer wait, or has not answered others.
+            RequestError: no answer in the allowed attempts.
+            VenueDownError: the venue refuses (403, 418, 451), asks for a longer wait, has not answered others, or was
+                too slow for the deadline.
         """
         if self._memory.breaker.on_trial(self._now()):
             async with self._trial:
@@ -243,9 +244,8 @@ class Host:
         if breaker.refuses(self._now()):
             raise VenueDownError(f"{self.name} {breaker.reason}")
         if self._left() <= 0:
-            raise RequestError(
-                f"{self.name} was too slow: not all answers came within {self._allowed:.0f} s: try again later"
-            )
+            # The next call needn't find out anew.
+            raise self._rest(f"was too slow: not all answers came within {self._allowed:.0f} s: try again later")
 
     async def _turn(self, costs: list[Cost]) -> None:
         """Wait until all the quotas have room for a request, in the order of asking, and take it."""
@@ -286,9 +286,13 @@ class Host:
         breaker = self._memory.breaker
         breaker.failures += 1
         if breaker.failures >= _DOWN_AFTER:
-            breaker.rest = min(breaker.rest * 2 or self._patience.rest, _LONGEST_REST)
-            return self._give_up(f"{reason} {breaker.failures} times over: try again later", breaker.rest)
+            return self._rest(f"{reason} {breaker.failures} times over: try again later")
         return RequestError(f"{self.name} {reason} to {path} in {times} attempts: try again later")
+
+    def _rest(self, reason: str) -> VenueDownError:
+        breaker = self._memory.breaker
+        breaker.rest = min(breaker.rest * 2 or self._patience.rest, _LONGEST_REST)
+        return self._give_up(reason, breaker.rest)
 
     def _give_up(self, reason: str, seconds: float) -> VenueDownError:
         self._memory.breaker.open(reason, seconds, self._now())

@@ -5,7 +5,7 @@ What belongs here: fitting. What does not: where labels stand and what they say 
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -30,6 +30,10 @@ class Axis:
     def value(self, pixel: float) -> float:
         """What stands at that pixel."""
         return self.slope * pixel + self.intercept
+
+    def divided(self, by: float) -> "Axis":
+        """The same axis with all values divided."""
+        return replace(self, slope=self.slope / by, intercept=self.intercept / by, error=self.error / by)
 
 
 def fit_axis(
@@ -172,6 +176,10 @@ class CategoryAxis:
         i = int(np.clip(np.searchsorted(self.pixels, pixel) - 1, 0, len(self.pixels) - 2))
         slope = (self.values[i + 1] - self.values[i]) / (self.pixels[i + 1] - self.pixels[i])
         return self.values[i] + slope * (pixel - self.pixels[i])
+
+    def divided(self, by: float) -> "CategoryAxis":
+        """The same axis with all values divided."""
+        return replace(self, values=tuple(value / by for value in self.values), error=self.error / by)
 
 
 def category_axis(

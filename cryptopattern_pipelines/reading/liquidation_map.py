@@ -90,6 +90,7 @@ def read_map(picture: np.ndarray, words: Sequence[Word], engine: Engine) -> Liqu
         return LiquidationMap(
             (), current, share, totals, None, plot, "too few price labels could be read under the bars"
         )
+    axis = _with_points(axis, words, plot, decimal_comma=decimal_comma)
     current = _current_price(picture, words, plot, axis, engine, decimal_comma=decimal_comma)
     levels = tuple(
         MapLevel(price, None if current is None else "long" if price < current else "short", height, axis.error)
@@ -254,6 +255,28 @@ def _price_axis(labels: Sequence[TickLabel]) -> Axis | CategoryAxis | None:
     if line is not None and line.inliers >= 0.65 * line.labels and line.slope > 0:
         return line
     return category_axis(pixels, readings)
+
+
+def _with_points(
+    axis: Axis | CategoryAxis, words: Sequence[Word], plot: Box, *, decimal_comma: bool
+) -> Axis | CategoryAxis:
+    """The axis, its values divided by the power of ten by which a number over the plot says that they are too large.
+
+    Labels like 3060.0 may all have lost their points in reading; a price over its own place on the axis has the same
+    digits there. It must have its own point: one without may have lost a digit itself.
+    """
+    reach = 0.02 * abs(axis.value(plot.right) - axis.value(plot.left))
+    found: set[int] = set()
+    for word in words:
+        x = word.x
+        if plot.left <= x <= plot.right and word.y <= plot.top + 0.3 * plot.height:
+            found |= {
+                power
+                for number in numbers_of([word.text], decimal_comma=decimal_comma)
+                for power in (1, 10, 100, 1000)
+                if (power == 1 or number.half_unit < 0.5) and abs(axis.value(x) - number.value * power) <= reach
+            }
+    return axis.divided(found.pop()) if len(found) == 1 else axis
 
 
 def _current_price(

@@ -21,6 +21,8 @@ from cryptopattern_pipelines.reading.symbols import (
 )
 
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/"
+_CAPITAL = 718  # height of a capital letter, in `relative_width`'s unit
+_NARROWEST, _WIDEST = 0.6, 1.7  # how much narrower or wider than usual a face can be
 # USDT behind the coin, with the letters that it is read as.
 _QUOTE = re.compile(r"[/|-]?(?:U[S5][DO0Q][TI1C]?|PERP)$")
 
@@ -107,8 +109,12 @@ def _agreed(lines: Sequence[Line], item: Item | None, unit: float, *, quoted: bo
         if item is None or not 0 < len(text) <= 12 or not symbol.isalnum():
             continue
         known = symbol in KNOWN_SYMBOLS
-        wide = item.width / (unit * _drawn_width(symbol, quoted=quoted)) if unit else 1.0
+        drawn = _drawn_width(symbol, quoted=quoted)
+        wide = item.width / (unit * drawn) if unit else 1.0
         if not (0.78 < wide < 1.28 if known else 0.89 < wide < 1.12):
+            continue
+        # Without other labels to measure by, the letters' own height tells at least S from SOL.
+        if not unit and not _NARROWEST < item.width / item.height * _CAPITAL / drawn < _WIDEST:
             continue
         if not known and (item.cut or line.confidence < (0.9 if is_near_known(symbol) else 0.7)):
             continue

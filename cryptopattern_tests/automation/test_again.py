@@ -1,15 +1,23 @@
 """Hours with missing rows are found by the next tick of the hourly schedule, and asked for again for a day at most."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import dagster as dg
 import pytest
 
+from cryptopattern_pipelines.assets.market import market_candles
 from cryptopattern_pipelines.automation.again import AGAIN_TAG, ASK_AGAIN
 from cryptopattern_pipelines.automation.housekeeping import health_checks, health_job
-from cryptopattern_pipelines.automation.partitions import HOURLY
+from cryptopattern_pipelines.automation.partitions import HOURLY, Window, range_tags
 from cryptopattern_pipelines.automation.schedules import schedules
+from cryptopattern_pipelines.market import limits
+from cryptopattern_pipelines.resources.market import Market
+from cryptopattern_pipelines.resources.stores import Store
+from cryptopattern_pipelines.storage.schemas import MARKET_CANDLES
+from cryptopattern_tests.replay import faults, serving
+from cryptopattern_tests.replay.world import World
 
 HOUR = timedelta(hours=1)
 NOW = datetime(2025, 1, 30, 12, 7, tzinfo=UTC)
@@ -67,3 +75,39 @@ def test_an_hour_is_asked_for_again_for_a_day_at_most(instance: dg.DagsterInstan
     materialised(instance, old, 1)
     assert asked(tick(instance)) == (key(old), "2025-01-30-11:00", True)
     assert asked(tick(instance, NOW + HOUR)) == ("2025-01-30-12:00", "2025-01-30-12:00", False)
+
+
+def test_an_hour_that_lacks_a_venue_is_asked_for_again_and_comes_whole(
+    instance: dg.DagsterInstance, tmp_path: Path
+) -> None:
+    world = World(("BTC",), hours=2)
+    store = Store(root=str(tmp_path))
+    first = world.start
+
+    def run(tags: Mapping[str, str]) -> list[tuple[datetime, str]]:
+        limits.forget()
+        resources = {"store": store, "market": venues}
+        assert dg.materialize([market_candles], instance=instance, resources=resources, tags=tags).success
+        rows = store.read(MARKET_CANDLES, Window(first, world.end))
+        return sorted(set(zip(rows["hour"].dt.to_pydatetime(), rows["venue"], strict=True)))
+
+    with serving(world.binance(), world.okx()) as server:
+        server.now = world.now
+        addresses = dict.fromkeys(("binance_spot_url", "binance_usdm_url", "okx_url"), server.url)
+        venues = Market(
+            source="live", symbols=["BTC"], archive="", archive_cache="", venues=["binance", "okx"], **addresses
+        )
+        server.lasting["/api/v5/market/candles"] = faults.status(451)
+        assert run(range_tags(HOURLY, Window(first, first + HOUR))) == [(first, "binance")]
+        server.lasting.clear()
+        # Now the other venue is down: what it brought the first time stays.
+        server.lasting["/api/v3/klines"] = server.lasting["/fapi/v1/klines"] = faults.status(451)
+        request = tick(instance, first + 2 * HOUR + timedelta(minutes=7))
+        assert asked(request) == (key(first), key(first + HOUR), True)
+        both = [(first, "binance"), (first, "okx"), (first + HOUR, "okx")]
+        assert run(request.tags) == both
+        server.lasting.clear()
+        request = tick(instance, first + 3 * HOUR + timedelta(minutes=7))
+        assert asked(request) == (key(first), key(first + 2 * HOUR), True)
+        assert run(range_tags(HOURLY, Window(first, first + 2 * HOUR))) == sorted([*both, (first + HOUR, "binance")])
+        assert not asked(tick(instance, first + 3 * HOUR + timedelta(minutes=7)))[2]

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from cryptopattern_pipelines.automation import sensors
+from cryptopattern_pipelines.automation.again import AGAIN_TAG
 from cryptopattern_pipelines.automation.jobs import WRITES
 from cryptopattern_pipelines.automation.partitions import HOURLY
 from cryptopattern_pipelines.automation.sensors import (
@@ -279,6 +280,7 @@ class Desk:
     [
         ("late_screenshots", {}, True),
         ("hourly", {MISSED_TAG: "2024-08-05T13:00:00+00:00"}, True),
+        ("hourly", {AGAIN_TAG: "2024-08-05T13:00:00+00:00"}, True),
         ("hourly", {}, False),
     ],
 )

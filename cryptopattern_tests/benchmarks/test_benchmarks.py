@@ -11,7 +11,7 @@ from cryptopattern_pipelines.reading.metrics import MetricReading
 from cryptopattern_pipelines.reading.reading import Reading
 from cryptopattern_pipelines.reading.shares import ShareReading
 from cryptopattern_pipelines.resources.settings import PROJECT
-from cryptopattern_tests.benchmarks import analysis, archive, reading
+from cryptopattern_tests.benchmarks import analysis, archive, live, reading
 from cryptopattern_tests.benchmarks.__main__ import main, names
 from cryptopattern_tests.benchmarks.figure import Figure
 
@@ -165,3 +165,21 @@ def test_both_ways_read_the_same_month_of_the_archive() -> None:
     assert archive.rival(sample, ["2025-01"]) == 5 * hours + 3 * hours // 8 + 2 * hours
     # Three coins' metrics an hour: funding is known of the third.
     assert archive.ours(sample, ["2025-01"]) >= (5 + 3) * hours
+
+
+def test_the_limits_alone_allow_the_last_question_when_the_intervals_before_are_used_up() -> None:
+    statistics = [("/futures/data/openInterestHist", {"symbol": f"C{n}"}) for n in range(2500)]
+    assert live.limit_bound(statistics) == 600
+    assert live.limit_bound(statistics[:1000]) == 0
+    candles = [("/api/v5/market/candles", {"instId": f"C{n}"}) for n in range(1000)]
+    assert live.limit_bound([*statistics[:1001], *candles]) == 300
+    assert live.limit_bound(candles) == 48
+    klines = [("/fapi/v1/klines", {"symbol": f"C{n}", "limit": "1"}) for n in range(2401)]
+    assert live.limit_bound(klines) == 60
+
+
+def test_an_hour_of_two_symbols_is_whole_and_refused_nowhere() -> None:
+    seconds, megabytes, refused = live.run(symbols=2)
+    assert seconds.rival == 0
+    assert 0 < megabytes.ours < 400
+    assert refused.ours == 0

@@ -89,6 +89,22 @@ def test_of_several_snapshots_of_an_hour_each_columns_last_counts() -> None:
     ]
 
 
+def test_of_several_markets_of_a_coin_one_counts_in_each_hour() -> None:
+    history = of_frame(
+        shots(
+            (START, "BTCUSDC", 1.0), (START + timedelta(minutes=5), "BTCUSDC", 2.0), (START, "BTCUSDT", 3.0),
+            (START, "MATICUSDT", 4.0), (START, "POLUSDT", 5.0), (START + HOUR, "MATICUSDT", 6.0),
+            (START + HOUR, "BTCUSDC", 7.0),
+        ),
+        BYBIT,
+    )  # fmt: skip
+    assert history.rows[["hour", "symbol", "open_interest_base"]].to_numpy().tolist() == [
+        [START, "BTC", 3.0], [START, "POL", 5.0], [START + HOUR, "BTC", 7.0], [START + HOUR, "POL", 6.0],
+    ]  # fmt: skip
+    assert set(reasons(history).values()) == {"another market of the coin and hour counts"}
+    assert len(history.rejected) == 3
+
+
 def test_figures_of_a_day_stand_at_its_last_hour() -> None:
     day = START.replace(hour=0)
     frame = pd.DataFrame({"ts": [day, START], "symbol": "BTC", "liq_long_usd": 5.0, "liq_short_usd": 6.0})

@@ -1,20 +1,28 @@
 """The real clients against a local server that answers as the venues do, from recorded and generated rows."""
 
+import asyncio
 import json
 import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from urllib.parse import parse_qsl
 
 import pandas as pd
 import pytest
 
+from cryptopattern_pipelines.market import binance
+from cryptopattern_pipelines.market.answers import Form, frame_of
 from cryptopattern_pipelines.market.archive import ArchiveSource
 from cryptopattern_pipelines.market.live import TICKERS, LiveSource, NoVenueError
-from cryptopattern_pipelines.market.transport import Patience
-from cryptopattern_pipelines.storage.schemas import DERIVATIVES_METRICS, MARKET_CANDLES, REALISED_LIQUIDATIONS
-from cryptopattern_tests.replay import BinanceReplies, OkxReplies, Reply, Server, as_json, serving
+from cryptopattern_pipelines.market.transport import Answer, Patience
+from cryptopattern_pipelines.storage.schemas import DERIVATIVES_METRICS, MARKET_CANDLES
+from cryptopattern_tests.replay import BinanceReplies, OkxReplies, Reply, Server, as_json, faults, serving
+from cryptopattern_tests.replay.limits import okx_limits
+from cryptopattern_tests.replay.server import Fault
+from cryptopattern_tests.replay.world import World
 
 HOUR = timedelta(hours=1)
 START = datetime(2024, 3, 1, tzinfo=UTC)
@@ -249,6 +257,24 @@ def test_an_empty_page_in_the_middle_loses_no_row(venues: Server) -> None:
     assert len(rows) == 48
 
 
+@pytest.mark.parametrize("path", [SPOT, USDM, RECENT, HISTORY])
+@pytest.mark.parametrize(
+    "fault",
+    [faults.empty, faults.duplicated, faults.out_of_order, faults.next_page, faults.page_before, faults.truncated],
+)
+def test_a_page_that_is_out_of_its_turn_loses_no_row_and_makes_none_wrong(path: str, fault: Fault) -> None:
+    count = 1_900
+    with serving(*replies(count)) as server:
+        whole = live(server).candles(["BTC"], START, START + count * HOUR)
+        pages = len(server.asked_for(path))
+        server.faults[path] += [lambda reply, query, ask: reply, fault]
+        source = live(server)
+        pd.testing.assert_frame_equal(source.candles(["BTC"], START, START + count * HOUR), whole)
+    assert pages > 1
+    assert len(whole) == 4 * count
+    assert source.problems == []
+
+
 def test_okx_says_in_the_body_that_it_is_busy(venues: Server) -> None:
     venues.faults[RECENT] += [as_json({"code": "50011", "msg": "Too Many Requests", "data": []})] * 2
     source = live(venues)
@@ -444,9 +470,137 @@ def _as_binance(shared: Path, candles: pd.DataFrame) -> BinanceReplies:
     )
 
 
-def test_live_liquidations_are_none_and_told(venues: Server) -> None:
+def test_every_recorded_binance_answer_is_of_the_documented_form_and_becomes_its_numbers(cassettes: Path) -> None:
+    routes = json.loads((cassettes / "gocryptotrader_binance_public_http.json").read_text())["routes"]
+    forms: dict[str, tuple[Form, dict[Any, str]]] = {}
+    forms |= dict.fromkeys((SPOT, USDM), (binance._KLINES_FORM, binance._KLINES_COLUMNS))
+    forms |= dict.fromkeys(binance._TICKERS.values(), (binance._TICKERS_FORM, binance._TICKERS_COLUMNS))
+    forms["/fapi/v1/fundingRate"] = (binance._FUNDING_FORM, binance._FUNDING_COLUMNS)
+    for path, columns in binance._STATISTICS.items():
+        forms[path] = (binance._STATISTICS_FORMS[path], {"timestamp": "time", **columns})
+    read: dict[str, int] = {}
+    for path, (form, columns) in forms.items():
+        for recording in routes[path]["GET"]:
+            query, content = dict(parse_qsl(recording["queryString"])), recording["data"]
+            # Coin-M's statistics have the same paths, and `pair` for `symbol`: they aren't asked for.
+            if "pair" in query:
+                continue
+            if isinstance(content, dict) and "code" not in content:
+                content = [content]
+            host = SimpleNamespace(name="binance", new_fields=set())
+            rows = binance._rows(host, Answer(200, content, START), form, path)  # type: ignore[arg-type]
+            if rows is None:
+                assert content["code"] == -1121
+                continue
+            assert host.new_fields == set()
+            # Recordings of minutes and days: an hour's column takes whole hours alone.
+            named = {field: "time" if name == "hour" else name for field, name in columns.items()}
+            frame = frame_of(rows, named, "binance")
+            read[path] = read.get(path, 0) + len(frame)
+            for field, name in named.items():
+                wanted = [row[field] for row in rows]
+                if name == "time":
+                    assert [ms(moment) for moment in frame[name]] == wanted
+                else:
+                    assert frame[name].tolist() == [each if name == "instrument" else float(each) for each in wanted]
+    assert set(read) == set(forms)
+    assert min(read.values()) > 0
+
+
+def test_recorded_listings_say_what_trades(cassettes: Path) -> None:
+    recorded = json.loads((cassettes / "gocryptotrader_binance_public_http.json").read_text())["routes"]
+    swaps = json.loads((cassettes / "okx_http_get_instruments_swap.json").read_text())["data"]
+
+    def listings(path: str, query: dict[str, str]) -> Reply | None:
+        return as_json(recorded[path]["GET"][0]["data"]) if path.endswith("/exchangeInfo") else None
+
+    async def since() -> list[dict[str, pd.Timestamp]]:
+        with serving(listings, OkxReplies(instruments={"SWAP": swaps})) as server:
+            async with live(server)._venues() as venues:
+                return [
+                    await desk.venue.listed_since(desk.host, desk.market)
+                    for desk in venues.desks
+                    if (desk.venue.VENUE, desk.market) != ("okx", "spot")
+                ]
+
+    spot, usdm, okx_swaps = asyncio.run(since())
+    assert "ETHBTC" in spot
+    assert usdm["BTCUSDT"] == pd.Timestamp(1569398400000, unit="ms", tz="UTC")
+    assert okx_swaps["BTC-USD-SWAP"] == pd.Timestamp(1535424203000, unit="ms", tz="UTC")
+
+
+def test_many_symbols_funding_comes_in_few_questions_and_is_the_same() -> None:
+    world = World(tuple(f"C{n}X" for n in range(21)), hours=1)
+    with serving(*world.routes()) as server:
+        server.now = world.now
+        many = live(server).derivatives_metrics(world.coins, world.start, world.end)
+        in_few = len(server.asked_for("/fapi/v1/fundingRate"))
+        few = live(server).derivatives_metrics(world.coins[:2], world.start, world.end)
+    assert in_few == 1
+    assert len(many) == 42
+    pd.testing.assert_frame_equal(many[many["symbol"].isin(world.coins[:2])].reset_index(drop=True), few)
+
+
+def test_a_new_field_is_told_by_name_and_the_rows_are_whole(venues: Server) -> None:
+    more = [[*row, "brand new"] for row in binance_klines(1)]
+    venues.faults[SPOT] += [as_json(more)]
     source = live(venues)
-    rows = source.realised_liquidations(["BTC"], START, START + HOUR)
-    assert list(rows.columns) == REALISED_LIQUIDATIONS.names
-    assert rows.empty
-    assert "no realised liquidations" in source.problems[0].reason
+    assert len(source.candles(["BTC"], START, START + HOUR)) == 4
+    [problem] = source.problems
+    assert (problem.kind, problem.passing) == ("new field", False)
+    assert "new field '12'" in problem.reason
+
+
+def test_a_renamed_field_is_told_by_both_names_and_nothing_is_believed() -> None:
+    funding = {"BTCUSDT": [{"symbol": "BTCUSDT", "fundingTime": ms(START), "rateOfFunding": "0.0001"}]}
+    with serving(BinanceReplies(funding=funding), OkxReplies()) as server:
+        source = live(server)
+        assert source.derivatives_metrics(["BTC"], START, START + HOUR).empty
+    [reason] = [problem.reason for problem in source.problems if problem.venue == "binance"]
+    assert "without field 'fundingRate' (new there: 'rateOfFunding')" in reason
+
+
+def test_a_number_as_text_is_told_and_not_believed(venues: Server) -> None:
+    venues.faults[SPOT] += [as_json([[str(row[0]), *row[1:]] for row in binance_klines(1)])]
+    source = live(venues)
+    assert len(source.candles(["BTC"], START, START + HOUR)) == 3
+    assert "field 0 as str, not int" in source.problems[0].reason
+
+
+def test_an_answer_for_another_symbol_is_not_believed() -> None:
+    funding = {"BTCUSDT": [{"symbol": "ETHUSDT", "fundingTime": ms(START), "fundingRate": "0.0001"}]}
+    with serving(BinanceReplies(funding=funding), OkxReplies()) as server:
+        source = live(server)
+        assert source.derivatives_metrics(["BTC"], START, START + HOUR).empty
+    assert "for another symbol than BTCUSDT" in source.problems[0].reason
+
+
+def test_an_hour_that_a_trading_instrument_does_not_tell_is_a_problem_and_one_that_is_delisted_none() -> None:
+    klines = {(path, name, "1h"): binance_klines(2) for path in (SPOT, USDM) for name in ("BTCUSDT", "OLDUSDT")}
+    listed = [{"symbol": "BTCUSDT", "status": "TRADING"}, {"symbol": "OLDUSDT", "status": "BREAK"}]
+    binance_ = BinanceReplies(klines=klines, listings={"/api/v3/exchangeInfo": listed, "/fapi/v1/exchangeInfo": listed})
+    with serving(binance_, OkxReplies()) as server:
+        source = live(server)
+        source.candles(["BTC", "OLD"], START, START + 3 * HOUR)
+    assert [(each.market, each.instrument) for each in source.problems] == [
+        ("spot", "BTCUSDT"),
+        ("perpetual", "BTCUSDT"),
+    ]
+    assert "no candle in 1 rows" in source.problems[0].reason
+
+
+def test_two_clocks_must_agree_that_a_candle_is_closed(venues: Server) -> None:
+    source = live(venues)
+    source._wall = lambda: START + 2 * HOUR - timedelta(seconds=1)
+    assert set(source.candles(["BTC"], START, START + 2 * HOUR)["hour"]) == {START}
+
+
+def test_a_burst_stays_within_the_limits_of_a_venue_that_keeps_them() -> None:
+    world = World(tuple(f"C{n}X" for n in range(45)), hours=1)
+    with serving(world.okx(), keepers=okx_limits()) as server:
+        server.now = world.now
+        source = LiveSource(okx_url=server.url, venues=("okx",), patience=QUICK, wall=world.now.to_pydatetime)
+        rows = source.candles(world.coins, world.start, world.end)
+        assert server.refused == 0
+    assert len(rows) == 90
+    assert source.problems == []

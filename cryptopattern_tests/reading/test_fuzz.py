@@ -13,7 +13,7 @@ def test_a_few_spoilt_pictures() -> None:
     assert not [outcome for outcome in outcomes if any("hangs" in line for line in outcome.wrong)]
     kept = [outcome for outcome in outcomes if outcome.chart == "kept"]
     assert sum(outcome.numbers > 0 for outcome in kept) >= 3
-    assert sum(bool(outcome.wrong) for outcome in kept) <= 0.2 * len(kept)
+    assert sum(bool(outcome.wrong) for outcome in kept) <= 0.15 * len(kept)  # measured: 2 of 14, blurred past reading
 
 
 def test_a_case_is_told_by_its_seed_and_number() -> None:

@@ -72,6 +72,20 @@ def test_labels_whose_sign_may_be_the_decimal_one_are_not_believed_on_a_page_in_
     assert read_map(np.array(image), [], default_engine()).levels
 
 
+def test_labels_that_have_lost_their_points_are_set_right_by_the_price_over_its_place() -> None:
+    picture = drawn(300, 100)
+    picture[BASE + 4 : BASE + 34] = 255
+    image = Image.fromarray(picture)
+    draw, font = ImageDraw.Draw(image), ImageFont.load_default(size=13)
+    for price in range(LOW, HIGH + 1, 2_000):
+        draw.text((column_of(price), BASE + 18), str(10 * price), fill=(60, 60, 70), font=font, anchor="mm")
+    over = Word(f"{PRICE}.0", 0.9, round(column_of(PRICE)) - 30, 60, 60, 14)
+    read = read_map(np.array(image), [over], default_engine())
+    assert read.current_price == PRICE
+    assert read.levels[0].price == pytest.approx(103_200, abs=0.005 * (HIGH - LOW))
+    assert read_map(np.array(image), [], default_engine()).levels[0].price == pytest.approx(1_032_000, rel=0.001)
+
+
 def test_where_bins_are_left_out_every_label_tells_the_prices_near_it() -> None:
     """The axis leaps from 92 to 94 thousand within one pitch: the label in the gap is one of those left out of 12."""
     picture = drawn(300, 100, lines=False)

@@ -12,7 +12,7 @@ Ask = Callable[[Query], Reply]
 
 def time_out(reply: Reply, query: Query, ask: Ask) -> Reply:
     """Half of the body, and then nothing for longer than a client waits."""
-    return replace(reply, cut=True, stall=0.4)
+    return replace(reply, cut=True, stall=0.6)
 
 
 def truncated(reply: Reply, query: Query, ask: Ask) -> Reply:
@@ -49,6 +49,23 @@ duplicated = _of_rows(lambda rows: [row for row in rows for _ in range(2)])
 empty = _of_rows(lambda rows: [])
 
 
+def next_page(reply: Reply, query: Query, ask: Ask) -> Reply:
+    """The page after the one that was asked for, of hours: onwards from `startTime`, backwards from `after`."""
+    page = 3_600_000 * int(query["limit"])
+    if "startTime" in query:
+        return ask({**query, "startTime": str(int(query["startTime"]) + page)})
+    return ask({**query, "after": str(int(query["after"]) - page)})
+
+
+def page_before(reply: Reply, query: Query, ask: Ask) -> Reply:
+    """The page before the one that was asked for, once more."""
+    page = 3_600_000 * int(query["limit"])
+    if "startTime" in query:
+        start = int(query["startTime"])
+        return ask({**query, "startTime": str(start - page), "endTime": str(start - 1)})
+    return ask({**query, "after": str(int(query["after"]) + page)})
+
+
 def _retyped(value: Any) -> Any:
     """Numbers as text and text that is a number as a number; objects and lists field by field."""
     if isinstance(value, dict):
@@ -67,9 +84,10 @@ retyped = _of_rows(lambda rows: [_retyped(row) for row in rows])
 
 
 def _renamed(value: Any) -> Any:
+    """Objects with other names; lists, which have none, with fields gone."""
     if isinstance(value, dict):
         return {f"{name}New": _renamed(each) for name, each in value.items()}
-    return value[:-2] if isinstance(value, list) and len(value) > 2 and not isinstance(value[0], dict) else value
+    return value[:2] if isinstance(value, list) and len(value) > 2 and not isinstance(value[0], dict) else value
 
 
 renamed = _of_rows(lambda rows: [_renamed(row) for row in rows])

@@ -25,7 +25,7 @@ from cryptopattern_tests.replay.server import Fault, Server, serving
 from cryptopattern_tests.replay.world import World
 
 WORLD = World(("BTC", "ETH"), hours=1)
-_QUICK = Patience(timeout=0.2, attempts=4, busy_attempts=5, pause=0.002, rest=0.01, longest_wait=2)
+_QUICK = Patience(timeout=0.4, attempts=4, busy_attempts=5, pause=0.002, rest=0.01, longest_wait=2)
 
 _USDM = [f"/futures/data/{kind}" for kind in ("openInterestHist", "takerlongshortRatio", "globalLongShortAccountRatio")]
 _RUBIK = ("contracts/open-interest-history", "contracts/long-short-account-ratio-contract", "taker-volume-contract")
@@ -109,14 +109,14 @@ def matrix(tell: Callable[[Cell], None] = lambda cell: None) -> list[Cell]:
 def table(cells: list[Cell]) -> str:
     """The cells as text: a line a venue and fault, passing and lasting beside each other."""
     frame = pd.DataFrame([vars(cell) for cell in cells])
+    frame["venue"] += " (" + frame["wanted"].astype("str") + " rows)"
     frame["mode"] = frame["lasts"].map({False: "passing", True: "lasting"})
     figures = ["missing", "untold", "wrong", "problems", "missing_after_the_next_run", "wrong_after_the_next_run"]
     wide = frame.pivot_table(index=["venue", "fault"], columns="mode", values=figures, sort=False)
     short = {"missing_after_the_next_run": "missing then", "wrong_after_the_next_run": "wrong then"}
     wide = wide.astype(int)[[(figure, mode) for mode in ("passing", "lasting") for figure in figures]]
     wide.columns = pd.MultiIndex.from_tuples([(mode, short.get(figure, figure)) for figure, mode in wide.columns])
-    head = f"of {frame['wanted'].iloc[0]} rows: missing, not told, wrong; problems told; and after the next run\n"
-    return head + wide.to_string()
+    return f"Rows missing, missing and not told, wrong; problems told; and after the next run\n{wide.to_string()}"
 
 
 def _cell(
