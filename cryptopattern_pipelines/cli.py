@@ -12,6 +12,10 @@ from typing import Any
 import click
 from rich.console import Console
 
+from cryptopattern_pipelines.commands.analyze import analyze, batch
+from cryptopattern_pipelines.commands.export import export
+from cryptopattern_pipelines.commands.serve import api_key, serve
+from cryptopattern_pipelines.commands.status import status
 from cryptopattern_pipelines.resources.settings import PROJECT, Settings, load_settings
 
 _DATES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"]
@@ -45,6 +49,10 @@ def _errors_from_outside() -> tuple[type[Exception], ...]:
 @click.version_option(package_name="cryptopattern")
 def main() -> None:
     """Liquidation screenshots and exchange data become squeeze analyses and honest win rates."""
+
+
+for _command in (analyze, batch, serve, api_key, export, status):
+    main.add_command(_command)
 
 
 @main.command()

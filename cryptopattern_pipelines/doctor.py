@@ -57,19 +57,20 @@ class Finding:
 
 def examine(settings: Settings) -> Iterator[Finding]:
     """Look at everything that an installation needs, one thing after the other; nothing is started or changed."""
-    yield _tesseract()
-    yield _disk(settings)
+    yield tesseract()
+    yield disk(settings)
     yield _landing(settings)
     postgres = _postgres(settings)
     yield postgres
-    yield from _venues(settings)
+    yield from venues(settings)
     yield _automation(settings)
-    if postgres.state == "well" and _database_is_up(settings):
+    if postgres.state == "well" and database_is_up(settings):
         yield _runs(settings)
     yield _hours(settings, datetime.now(UTC))
 
 
-def _tesseract() -> Finding:
+def tesseract() -> Finding:
+    """Whether pictures can be read."""
     try:
         engine = default_engine()
     except TextEngineError as error:
@@ -78,7 +79,8 @@ def _tesseract() -> Finding:
     return Finding("Tesseract", "well", f"reads by {engine.name}")
 
 
-def _disk(settings: Settings) -> Finding:
+def disk(settings: Settings) -> Finding:
+    """Whether the data folder can be written, and how much space is left."""
     there = next(folder for folder in (settings.data, *settings.data.parents) if folder.exists())
     try:
         with tempfile.NamedTemporaryFile(dir=there):
@@ -159,33 +161,28 @@ def _told(url: str) -> str:
     return f"PostgreSQL {version}, {taken} of {most} connections taken"
 
 
-def _database_is_up(settings: Settings) -> bool:
+def database_is_up(settings: Settings) -> bool:
+    """Whether the database can be asked without starting it."""
     return settings.database_url is not None or (
         settings.postgres_folder.exists() and EmbeddedPostgres(settings.postgres_folder).status().running
     )
 
 
-def _venues(settings: Settings) -> Iterator[Finding]:
+def venues(settings: Settings) -> Iterator[Finding]:
     """Whether each address answers, and how far this machine's clock is from theirs."""
-    if settings.market_source == "archive" and not settings.archive.startswith(("http://", "https://")):
-        folder = Path(settings.archive) / "data"
-        if folder.is_dir():
-            yield Finding("archive", "well", str(settings.archive))
+    asked: dict[str, str] = {}
+    if settings.market_source != "live":
+        if settings.archive.startswith(("http://", "https://")):
+            asked["archive"] = settings.archive
         else:
-            yield Finding(
-                "archive", "wrong", f"no folder {folder}", "set CRYPTOPATTERN_ARCHIVE to the one that holds data/"
-            )
-        return
-    asked: dict[str, str] = (
-        {"archive": settings.archive}
-        if settings.market_source == "archive"
+            yield _archive_folder(settings)
+    if settings.market_source != "archive":
         # Calls without weight: https://developers.binance.com/docs/derivatives/usds-margined-futures/market-data/rest-api
-        else {
+        asked |= {
             "Binance spot": f"{settings.binance_spot_url}/api/v3/ping",
             "Binance perpetual": f"{settings.binance_usdm_url}/fapi/v1/ping",
             "OKX": f"{settings.okx_url}/api/v5/public/time",
         }
-    )
     answers = [_reach(name, url) for name, url in asked.items()]
     # One venue that is away costs its rows; all of them cost the hour.
     none_answers = not any(skew is not None for _, skew in answers)
@@ -194,6 +191,13 @@ def _venues(settings: Settings) -> Iterator[Finding]:
     skews = [skew for _, skew in answers if skew is not None]
     if skews:
         yield _clock(min(skews, key=abs))
+
+
+def _archive_folder(settings: Settings) -> Finding:
+    folder = Path(settings.archive) / "data"
+    if folder.is_dir():
+        return Finding("archive", "well", settings.archive)
+    return Finding("archive", "wrong", f"no folder {folder}", "set CRYPTOPATTERN_ARCHIVE to the one that holds data/")
 
 
 def _reach(name: str, url: str) -> tuple[Finding, timedelta | None]:

@@ -101,6 +101,7 @@ def reliability(title: str, curves: "Mapping[str, Reliability]") -> bytes:
     axes.set_xlabel("stated, %", fontsize=7)
     axes.set_ylabel("came, %", fontsize=7)
     axes.tick_params(labelsize=6)
-    axes.legend(fontsize=6, frameon=False)
+    if curves:
+        axes.legend(fontsize=6, frameon=False)
     axes.set_title(title, fontsize=8)
     return _png(figure)

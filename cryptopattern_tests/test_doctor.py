@@ -139,6 +139,18 @@ def test_a_clock_that_runs_wrong_is_told(settings: Settings, ahead: int, state: 
     assert told in finding.said.replace("31 s", "30 s").replace("29 s", "30 s")
 
 
+def test_the_archive_and_the_venues_are_asked_as_the_source_needs_them(settings: Settings, tmp_path: Path) -> None:
+    def findings(source: str) -> dict[str, str]:
+        chosen = settings.model_copy(update={"market_source": source, "archive": str(tmp_path / "archive")})
+        return {it.name: it.state for it in examine(chosen) if it.name in ("archive", "Binance spot")}
+
+    assert findings("archive") == {"archive": "wrong"}
+    (tmp_path / "archive" / "data").mkdir(parents=True)
+    assert findings("archive") == {"archive": "well"}
+    assert findings("live") == {"Binance spot": "wrong"}
+    assert findings("archive+live") == {"archive": "well", "Binance spot": "wrong"}
+
+
 def test_missing_hours_are_told_with_the_command_that_fills_them(settings: Settings) -> None:
     now = this_hour()
     fill(settings, now - 10 * HOUR, now - 6 * HOUR)

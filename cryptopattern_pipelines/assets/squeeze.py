@@ -11,8 +11,7 @@ from cryptopattern_pipelines.assets.market import exchange_snapshots, market_can
 from cryptopattern_pipelines.assets.materialise import Events, show, table_asset, write
 from cryptopattern_pipelines.assets.screenshots import liquidation_levels, liquidation_readings
 from cryptopattern_pipelines.automation.partitions import window_of
-from cryptopattern_pipelines.market.source import SymbolError
-from cryptopattern_pipelines.market.symbols import parse
+from cryptopattern_pipelines.market.symbols import coin_of
 from cryptopattern_pipelines.resources.analysis import Analysis
 from cryptopattern_pipelines.resources.stores import Store
 from cryptopattern_pipelines.squeeze import analyses, events, paths
@@ -24,16 +23,8 @@ GROUP = "squeeze"
 _DAYS_SHOWN = timedelta(days=4)
 
 
-def _coin_of(name: str) -> str:
-    """The coin that a chart's label means (1000PEPE is PEPE); a label that names none meets no snapshot."""
-    try:
-        return parse(name).coin
-    except SymbolError:
-        return name
-
-
 def _by_coin(rows: pd.DataFrame) -> pd.DataFrame:
-    coins = rows["symbol"].map(_coin_of, na_action="ignore")
+    coins = rows["symbol"].map(coin_of, na_action="ignore")
     return rows.assign(symbol=coins.astype(schemas.TEXT))
 
 

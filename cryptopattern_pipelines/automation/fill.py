@@ -75,6 +75,11 @@ def _partitions_of(job: dg.JobDefinition) -> Partitions:
     return HOURLY if job.partitions_def == HOURLY else DAILY
 
 
+def run_tags(job: dg.JobDefinition, window: Window) -> dict[str, str]:
+    """What a run of the job in this process bears: its partitions, and the process whose death is its end."""
+    return {**range_tags(_partitions_of(job), window), PROCESS_TAG: _this_process()}
+
+
 def is_filled(job: dg.JobDefinition, window: Window, instance: dg.DagsterInstance, store: TableStore) -> bool:
     """Whether every asset of the job has been materialised for every partition of the window, and its file is there."""
     wanted = set(keys_of(job, window))
@@ -94,7 +99,7 @@ def fill(job: dg.JobDefinition, window: Window, instance: dg.DagsterInstance, co
     keys = keys_of(job, window)
     end_dead_runs(instance)
     run_id = str(uuid.uuid4())
-    tags = {**range_tags(_partitions_of(job), window), PROCESS_TAG: _this_process()}
+    tags = run_tags(job, window)
     with _progress(job, len(keys), run_id, instance, console) as went_well:
         result = job.execute_in_process(_QUIET, instance, raise_on_error=False, run_id=run_id, tags=tags)
         if result.success:

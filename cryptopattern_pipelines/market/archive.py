@@ -115,8 +115,8 @@ _WRONG_IN_SPOT_MONTHS = ("2020-12-21", "2021-09-29")
 # Tasks are handed over in bundles: one for each file costs as much as reading it.
 _LARGEST_BUNDLE = 64
 
-# Of the largest kind, a day of five-minute metrics, these are some 50 MB.
-_FILES_AT_ONCE = 2000
+# Of the largest kind, a day of five-minute metrics, these are some 12 MB.
+_FILES_AT_ONCE = 500
 
 _FOLDERS = {"spot": "data/spot", "perpetual": "data/futures/um"}
 

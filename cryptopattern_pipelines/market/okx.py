@@ -286,6 +286,11 @@ async def liquidations(host: Host, coins: set[str], hours: pd.DatetimeIndex) -> 
     if not len(hours):
         return Liquidations(hourly_rows(no_orders(), _pairs({}, hours), VENUE, "sampled"), [])
     answers = await gathered([_orders(host, coin, name, sizes[name], hours) for coin, name in swaps])
+    # What shows nothing is asked once more, after all the others.
+    silent = [place for place, answer in enumerate(answers) if not isinstance(answer, VenueError) and answer.empty]
+    asked_again = [_orders(host, *swaps[place], sizes[swaps[place][1]], hours) for place in silent]
+    for place, answer in zip(silent, await gathered(asked_again), strict=True):
+        answers[place] = answer
     orders, problems, lacking = [no_orders()], [], []
     # Of a coin with two swaps an hour is told where both tell it.
     told = dict.fromkeys((coin for coin, _ in swaps), hours)
@@ -302,9 +307,9 @@ async def liquidations(host: Host, coins: set[str], hours: pd.DatetimeIndex) -> 
     if lacking:
         count = sum(number for _, number in lacking)
         # Of one coin that may be so; when not one has an order, the feed is out of order.
-        silent = all(isinstance(answer, VenueError) or answer.empty for answer in answers)
+        nothing = all(isinstance(answer, VenueError) or answer.empty for answer in answers)
         reason = "its feed shows no order from before them"
-        problems.append(untold(VENUE, [name for name, _ in lacking], count, reason, passing=silent))
+        problems.append(untold(VENUE, [name for name, _ in lacking], count, reason, passing=nothing))
     rows = hourly_rows(pd.concat(orders), _pairs(told, hours), VENUE, "sampled")
     return Liquidations(rows, problems)
 
@@ -319,7 +324,7 @@ async def _orders(host: Host, coin: str, name: str, size: float, hours: pd.Datet
     """The orders of one swap, from the last hour's end back to the first one before the hours, or the feed's end."""
     columns = {"ts": "time", "side": "instrument", "bkPx": "price", "sz": "contracts"}
     pages = [frame_of([], columns, host.name)]
-    after, again = (hours[-1] + HOUR).to_pydatetime(), True
+    after = (hours[-1] + HOUR).to_pydatetime()
     while after > hours[0]:
         _, groups = await _rows(
             host,
@@ -334,10 +339,6 @@ async def _orders(host: Host, coin: str, name: str, size: float, hours: pd.Datet
         if not all(isinstance(group, dict) and isinstance(group.get("details"), list) for group in groups or []):
             raise AnswerError(f"{host.name} answered liquidations without field 'details': report it")
         orders = [each for group in groups or [] if group.get("instId", name) == name for each in group["details"]]
-        # A feed that shows nothing is asked once more.
-        if not orders and again:
-            again = False
-            continue
         host.new_fields |= {(_LIQUIDATIONS, str(field)) for field in _ORDERS_FORM.check(orders, host.name)}
         page = frame_of(orders, columns, host.name)
         page = page[page["time"] < pd.Timestamp(after)]

@@ -90,6 +90,14 @@ def parse(name: str) -> Symbol:
     return renamed(as_listed(name))
 
 
+def coin_of(name: str) -> str:
+    """The coin that a chart's label means (1000PEPE is PEPE); a label that names none stays as it is."""
+    try:
+        return parse(name).coin
+    except SymbolError:
+        return name
+
+
 def renamed(symbol: Symbol) -> Symbol:
     """The coin under the name that it goes by."""
     while symbol.coin in _RENAMED:

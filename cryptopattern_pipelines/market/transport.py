@@ -153,6 +153,7 @@ class Host:
         """Ask, within the venue's limits; ask again after time-outs, broken answers, 5xx and 429.
 
         Raises:
+            AnswerError: there is no such path any more.
             RequestError: no answer in the allowed attempts.
             VenueDownError: the venue refuses (403, 418, 451), asks for a longer wait, has not answered others, or was
                 too slow for the deadline.
@@ -226,7 +227,7 @@ class Host:
         except (json.JSONDecodeError, UnicodeDecodeError, httpx.DecodingError) as error:
             if status in (httpx.codes.NOT_FOUND, httpx.codes.GONE):
                 reason = f"{self.name} has no {path} (status {status}): its interface may have changed, report it"
-                raise AnswerError(reason) from error
+                raise AnswerError(reason, passing=False) from error
             raise _AgainError(f"answered {status} with broken JSON") from error
         if self._busy(content):
             raise _AgainError(f"is busy ({content})", response, busy=True)

@@ -4,6 +4,8 @@ What belongs here: handing out items, time limits, starting a process anew. What
 """
 
 import multiprocessing
+import queue
+import signal
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -82,6 +84,50 @@ def map_isolated(
             _stop(worker)
 
 
+class Crew(Generic[Item, Result]):
+    """The same, for items that come one by one and can't wait until a process has started: these stay.
+
+    Calls from many threads wait for each other where there are more of them than processes.
+    """
+
+    def __init__(self, function: Callable[[Item], Result], processes: int, seconds: float) -> None:
+        self._function, self._seconds = function, seconds
+        # None stands for a process that is yet to be started; those that are there are taken first.
+        self._free: queue.LifoQueue[_Worker[Item, Result] | None] = queue.LifoQueue()
+        self._processes = processes
+        for _ in range(processes):
+            self._free.put(None)
+
+    def __call__(self, item: Item) -> Result | Failure:
+        """`function` of an item, computed in a process; a crash or a hang is a Failure."""
+        worker = self._free.get() or _start(self._function)
+        try:
+            _hand_out(worker, iter([0]), [item], self._seconds)
+            while True:
+                ready = wait([worker.connection], timeout=max(0.0, worker.deadline - time.monotonic()))
+                came = _what_came(worker, bool(ready), self._seconds)
+                if came:
+                    worker.index = None
+                    return came[0]
+        finally:
+            if worker.index is not None or worker.connection.closed:
+                _stop(worker)
+                worker = _start(self._function)
+            self._free.put(worker)
+
+    def warm_up(self) -> None:
+        """Start all processes now instead of on need."""
+        taken = [self._free.get() for _ in range(self._processes)]
+        for worker in taken:
+            self._free.put(worker or _start(self._function))
+
+    def close(self) -> None:
+        """End the processes; waits for those that are at work."""
+        for _ in range(self._processes):
+            if (worker := self._free.get()) is not None:
+                _stop(worker)
+
+
 def _what_came(worker: "_Worker[Item, Result]", answered: bool, seconds: float) -> tuple[()] | tuple[Result | Failure]:
     """What came of a worker's item, if anything did yet; after a crash or a hang its connection is closed."""
     if answered:
@@ -127,6 +173,7 @@ def _stop(worker: "_Worker[Item, Result]") -> None:
 
 
 def _serve(function: Callable[[Item], Result], connection: Connection) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one that started this process, and ends it
     cv2.setNumThreads(1)  # the processes are as many as the cores already
     connection.send(None)  # ready
     while True:

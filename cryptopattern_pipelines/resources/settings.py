@@ -4,6 +4,7 @@ What belongs here: names, types, defaults and what they mean. What does not: wha
 """
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
@@ -18,6 +19,7 @@ from cryptopattern_pipelines.market.choice import choice_of
 PROJECT = Path(__file__).resolve().parents[2]
 DATA_VARIABLE = "CRYPTOPATTERN_DATA"
 DATABASE_VARIABLE = "CRYPTOPATTERN_DATABASE_URL"
+API_KEYS_VARIABLE = "CRYPTOPATTERN_API_KEYS"
 
 
 class SettingsError(click.ClickException):
@@ -207,6 +209,46 @@ class Settings(BaseSettings):
         description="endings of the file names that are taken for pictures, comma between",
     )
 
+    api_keys: Annotated[dict[str, str], NoDecode] = Field(
+        default={},
+        validation_alias=_named(API_KEYS_VARIABLE),
+        description="keys of the REST service: NAME:HASH, comma between, as `cryptopattern api-key NAME` prints them",
+    )
+    api_key_for_reads: bool = Field(
+        default=False,
+        validation_alias=_named("CRYPTOPATTERN_API_KEY_FOR_READS"),
+        description="whether the REST service wants a key for reading, too, once there are keys",
+    )
+    api_reads_per_minute: int = Field(
+        default=1200,
+        ge=1,
+        validation_alias=_named("CRYPTOPATTERN_API_READS_PER_MINUTE"),
+        description="requests a minute of one key or address that the REST service answers",
+    )
+    api_writes_per_minute: int = Field(
+        default=30,
+        ge=1,
+        validation_alias=_named("CRYPTOPATTERN_API_WRITES_PER_MINUTE"),
+        description="the same of requests that send pictures",
+    )
+    api_max_body: int = Field(
+        default=64 * 1024 * 1024,
+        gt=0,
+        validation_alias=_named("CRYPTOPATTERN_API_MAX_BODY"),
+        description="largest request that the REST service takes, all its pictures together, bytes",
+    )
+    api_body_seconds: float = Field(
+        default=60.0,
+        gt=0,
+        validation_alias=_named("CRYPTOPATTERN_API_BODY_SECONDS"),
+        description="seconds within which a request must have come whole",
+    )
+    api_cors: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        validation_alias=_named("CRYPTOPATTERN_API_CORS"),
+        description="origins whose pages may use the REST service, comma between, e.g. https://desk.example",
+    )
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -222,7 +264,7 @@ class Settings(BaseSettings):
         )
         return (init_settings, own, env_settings, working)
 
-    @field_validator("symbols", "allowed_extensions", "venues", mode="before")
+    @field_validator("symbols", "allowed_extensions", "venues", "api_cors", mode="before")
     @classmethod
     def _split_commas(cls, value: object) -> object:
         if isinstance(value, str):
@@ -233,6 +275,20 @@ class Settings(BaseSettings):
     @classmethod
     def _split_blanks(cls, value: object) -> object:
         return tuple(value.split()) if isinstance(value, str) else value
+
+    @field_validator("api_keys", mode="before")
+    @classmethod
+    def _keys_by_hash(cls, value: object) -> object:
+        """`NAME:HASH, …` as names by hash: a key's hash is what is looked up."""
+        if not isinstance(value, str):
+            return value
+        keys = {}
+        for part in filter(None, (part.strip() for part in value.split(","))):
+            match = re.fullmatch(r"([\w.-]{1,40}):([0-9a-fA-F]{64})", part)
+            if match is None:
+                raise ValueError("must be NAME:HASH, comma between: `cryptopattern api-key NAME` makes a key")
+            keys[match[2].lower()] = match[1]
+        return keys
 
     @field_validator("symbols")
     @classmethod
@@ -295,5 +351,6 @@ def load_settings(**given: Any) -> Settings:
 
 
 def _shown(problem: Any) -> str:
-    """The wrong value, but for an address, which may hold a password, and a key."""
-    return "" if {DATABASE_VARIABLE, "COINGLASS_API_KEY"} & set(problem["loc"]) else f"={problem['input']!r}"
+    """The wrong value, but for an address, which may hold a password, and keys."""
+    hidden = {DATABASE_VARIABLE, API_KEYS_VARIABLE, "COINGLASS_API_KEY"} & set(problem["loc"])
+    return "" if hidden else f"={problem['input']!r}"

@@ -15,4 +15,4 @@ def run() -> list[Figure]:
         "rows lost after the next run": sum(cell.missing_after_the_next_run for cell in cells),
     }
     where = f"faults: {len(FAULTS)} faults, passing and lasting, at {len(VENUES)} venues"
-    return [Figure(f"{where}: {name}", float(count), None, "rows") for name, count in sums.items()]
+    return [Figure(f"{where}: {name}", float(count), None, "rows", less_is_better=True) for name, count in sums.items()]

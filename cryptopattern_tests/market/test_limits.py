@@ -184,6 +184,20 @@ def test_429_without_a_header_is_waited_out_for_longer_than_a_minute(clock: Cloc
     assert asked(answers, clock, 1) == [[]]
 
 
+def test_a_path_that_is_gone_is_asked_for_once_and_not_again_later(clock: Clock) -> None:
+    seen = []
+
+    def answers(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return httpx.Response(404, text="not found")
+
+    [error] = asked(answers, clock, 1)
+    assert isinstance(error, VenueError)
+    assert not error.passing
+    assert "venue has no /path" in str(error)
+    assert len(seen) == 1
+
+
 def test_a_process_remembers_a_host_until_it_forgets() -> None:
     limits.memory_of("http://venue/", "venue").breaker.open("is down", 30, 0)
     assert limits.memory_of("http://venue", "venue").breaker.reason == "is down"

@@ -1,0 +1,97 @@
+"""Where the service is put together: settings become an ASGI application, and uvicorn serves it."""
+
+import importlib.metadata
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import click
+import uvicorn
+from fastapi import Depends, FastAPI
+from fastapi.middleware.cors import CORSMiddleware
+from fastapi.security import HTTPBearer
+
+from cryptopattern_pipelines.api.errors import tell_errors
+from cryptopattern_pipelines.api.limits import BodyLimit
+from cryptopattern_pipelines.api.routes import analyze, service, tables
+from cryptopattern_pipelines.api.security import Guard
+from cryptopattern_pipelines.api.services import Services
+from cryptopattern_pipelines.resources.settings import Settings
+
+_LOOPBACK = re.compile(r"localhost|::1|127(\.\d{1,3}){3}")
+_KEEP_ALIVE_SECONDS, _GOING_DOWN_SECONDS = 5, 30
+
+_ABOUT = """Liquidation screenshots and exchange data as squeeze analyses and honest win rates.
+
+`probability` in an analysis is the guide's heuristic score, **no** chance; what such scores were worth stands in win
+rates, each beside its base rate, its interval and its sample size. Times are UTC. Errors are
+`{"success": false, "error": …, "message": …}`."""
+
+
+class ServeError(click.ClickException):
+    """The service can't be started as it was asked for; the message says why and what to do."""
+
+
+def build_app(settings: Settings, *, warm_up: bool = False) -> FastAPI:
+    """The service of these settings; `warm_up` starts the processes that read before the first picture comes."""
+    services = Services.of(settings)
+
+    @asynccontextmanager
+    async def running(_app: FastAPI) -> AsyncIterator[None]:
+        if warm_up:
+            services.pictures.warm_up()
+        yield
+        services.close()
+
+    app = FastAPI(
+        title="cryptopattern",
+        description=_ABOUT,
+        version=importlib.metadata.version("cryptopattern"),
+        lifespan=running,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.state.services = services
+    # The key is looked at before any of this is reached (`security.py`); these lines tell OpenAPI of it.
+    needed = [Depends(HTTPBearer(auto_error=False, description="an API key"))] if settings.api_keys else []
+    for_reads = needed if settings.api_key_for_reads else []
+    app.include_router(service.routes(services))
+    app.include_router(tables.routes(services), dependencies=for_reads)
+    app.include_router(analyze.routes(services, for_writes=needed), dependencies=for_reads)
+    tell_errors(app)
+    # The last that is added is the first that a request meets.
+    app.add_middleware(BodyLimit, most_bytes=settings.api_max_body, seconds=settings.api_body_seconds)
+    if settings.api_cors:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(settings.api_cors),
+            allow_methods=["GET", "POST"],
+            allow_headers=["Authorization", "X-API-Key", "If-None-Match"],
+            expose_headers=["ETag", "Link", "Retry-After", "X-Request-Id"],
+        )
+    app.add_middleware(Guard, settings=settings, telemetry=services.telemetry)
+    return app
+
+
+def serve(settings: Settings, host: str, port: int) -> None:
+    """Serve until told to stop.
+
+    Raises:
+        ServeError: the address can be reached from other machines, and there is no key.
+    """
+    if not settings.api_keys and not _LOOPBACK.fullmatch(host):
+        raise ServeError(
+            f"{host} can be reached from other machines, and there is no key: make one with "
+            "`cryptopattern api-key NAME`, and set CRYPTOPATTERN_API_KEYS to what it prints"
+        )
+    uvicorn.run(
+        build_app(settings, warm_up=True),
+        host=host,
+        port=port,
+        server_header=False,
+        proxy_headers=False,  # an address that a caller writes itself would get around the limits
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=_GOING_DOWN_SECONDS,
+        access_log=False,
+        log_level="info",
+    )

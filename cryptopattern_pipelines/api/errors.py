@@ -1,0 +1,75 @@
+"""Errors as the service tells them: `success`, `error`, `message`, and never more of the inside than that.
+
+What belongs here: the shape and the status codes. What does not: when something is an error.
+"""
+
+from collections.abc import Mapping
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+
+# The names are the guide's where it has one.
+NAMES = {
+    400: "validation_error",
+    401: "unauthorized",
+    403: "forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+    408: "request_timeout",
+    413: "file_too_large",
+    415: "unsupported_media_type",
+    422: "unreadable_picture",
+    429: "rate_limit_exceeded",
+    500: "internal_error",
+    503: "unavailable",
+}
+
+
+class ErrorAnswer(BaseModel):
+    """What every error looks like."""
+
+    success: bool = Field(False, description="always false")
+    error: str = Field(description="what kind of error, for programs")
+    message: str = Field(description="what is wrong and what to do, for people")
+
+
+class ApiError(HTTPException):
+    """A request that can't be served; the message says why, and what to do, in one line."""
+
+    def __init__(self, status: int, message: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(status, message, dict(headers or {}))
+
+
+def error_answer(status: int, message: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    """An error in the one shape that all have."""
+    shown = {"success": False, "error": NAMES.get(status, "error"), "message": message}
+    return JSONResponse(shown, status, {"Cache-Control": "no-store", **(headers or {})})
+
+
+def documented(*statuses: int) -> dict[int | str, dict[str, object]]:
+    """Error statuses of a route, for its OpenAPI entry; those that any route may answer are added."""
+    told = sorted({400, 401, 403, 405, 429, 500, 503, *statuses})
+    return {status: {"model": ErrorAnswer, "description": NAMES[status]} for status in told}
+
+
+def tell_errors(app: FastAPI) -> None:
+    """Answer every error of an app in the one shape."""
+    app.add_exception_handler(HTTPException, _told)
+    app.add_exception_handler(RequestValidationError, _wrong_parameters)
+
+
+def _told(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    # Starlette's own, of an unknown path or method, have a mere phrase.
+    messages = {404: "there is nothing here: see /docs", 405: "this method is not for this address: see /docs"}
+    message = error.detail if isinstance(error, ApiError) else messages.get(error.status_code, error.detail)
+    return error_answer(error.status_code, message, error.headers)
+
+
+def _wrong_parameters(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    told = "; ".join(f"{'.'.join(map(str, wrong['loc'][1:]))}: {wrong['msg']}" for wrong in error.errors()[:5])
+    return error_answer(400, told)

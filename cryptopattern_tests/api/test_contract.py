@@ -1,0 +1,89 @@
+"""The service against its own OpenAPI document: every check of schemathesis, on every operation."""
+
+import re
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from schemathesis import GenerationMode
+
+from cryptopattern_pipelines.api.parameters import SYMBOL_FORM
+from cryptopattern_pipelines.market.symbols import parse
+from cryptopattern_tests.api.conftest import PICTURES, Service
+
+HERE = {"Host": "127.0.0.1"}
+EXAMPLES = 6  # of each operation, beside those that the document's own limits ask for
+
+# A form's files: what a caller who keeps to the document sends are pictures.
+schemathesis.openapi.media_type(
+    "application/octet-stream", st.sampled_from(PICTURES).map(lambda file: file.read_bytes())
+)
+
+
+# Without a parameter there is nothing that could be wrong.
+_NOTHING_TO_GET_WRONG = ("/api/v1/health", "/api/v1/symbols", "/metrics")
+OPERATIONS = [
+    ("GET", "/api/v1/health"),
+    ("GET", "/metrics"),
+    ("GET", "/api/v1/snapshots/{symbol}"),
+    ("GET", "/api/v1/analyses/{symbol}"),
+    ("GET", "/api/v1/win-rates/{symbol}"),
+    ("GET", "/api/v1/events/{symbol}"),
+    ("GET", "/api/v1/forecasts/{symbol}"),
+    ("GET", "/api/v1/patterns/{symbol}"),
+    ("GET", "/api/v1/squeeze-alerts"),
+    ("GET", "/api/v1/symbols"),
+    ("POST", "/api/v1/analyze/{symbol}"),
+    ("GET", "/api/v1/readings/{sha256}"),
+    ("GET", "/api/v1/readings/{sha256}/picture"),
+]
+
+
+@pytest.fixture(scope="module")
+def document(service: Service) -> Any:
+    return schemathesis.openapi.from_asgi("/openapi.json", service.client.app, headers=HERE)
+
+
+def test_every_operation_of_the_document_is_tried(document: Any) -> None:
+    found = [result.ok() for result in document.get_all_operations()]
+    assert sorted((operation.method.upper(), operation.path) for operation in found) == sorted(OPERATIONS)
+
+
+@pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
+@pytest.mark.parametrize(("method", "path"), OPERATIONS)
+def test_every_answer_keeps_to_the_document(
+    document: Any, service: Service, method: str, path: str, mode: GenerationMode
+) -> None:
+    if mode.is_negative and path in _NOTHING_TO_GET_WRONG:
+        return
+    operation = document[path][method]
+
+    @given(operation.as_strategy(generation_mode=mode))
+    @settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck), derandomize=True, database=None)
+    def check(case: schemathesis.Case) -> None:
+        if mode.is_positive:
+            put_right(case, service)
+        answer = case.call_and_validate(headers=HERE)
+        assert answer.status_code < 500
+
+    check()
+
+
+def put_right(case: schemathesis.Case, service: Service) -> None:
+    """What the document can't say: a cursor is what a page before gave, and a range begins before it ends."""
+    query: dict[str, Any] = case.query or {}
+    if "cursor" in query:
+        path = case.operation.path.replace("{symbol}", "BTC")
+        cursor = service.client.get(path, params={"limit": 1}).json()["data"]["next"]
+        del query["cursor"]
+        if cursor is not None:
+            query["cursor"] = cursor
+    if "from" in query and "to" in query:
+        del query["to"]
+
+
+@given(st.from_regex(SYMBOL_FORM, fullmatch=True))
+def test_every_symbol_of_the_documented_form_names_a_coin(name: str) -> None:
+    assert re.fullmatch(r"[A-Z0-9一-鿿]{1,30}", parse(name).coin)
