@@ -25,6 +25,7 @@ from cryptopattern_pipelines.resources.analysis import Analysis
 from cryptopattern_pipelines.resources.settings import Settings
 from cryptopattern_pipelines.squeeze import analyses, clusters
 from cryptopattern_pipelines.squeeze.similar import NoMomentError
+from cryptopattern_pipelines.squeeze.win_rates import ALL
 from cryptopattern_pipelines.storage import schemas
 from cryptopattern_pipelines.storage.parquet import TableStore
 from cryptopattern_pipelines.storage.schemas import TEXT, TIME
@@ -163,7 +164,7 @@ class Analyst:
         if day is None:
             return []
         rates = self._database.between(schemas.WIN_RATES, schemas.WIN_RATES.names, day, day + timedelta(days=1), coin)
-        return records(rates[rates["timeframe"].isin(timeframes)])
+        return records(rates[rates["timeframe"].isin(timeframes) & (rates["condition"] == ALL)])
 
 
 def _by_coin(rows: pd.DataFrame) -> pd.DataFrame:

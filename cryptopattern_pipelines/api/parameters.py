@@ -36,6 +36,7 @@ Symbol = Annotated[
     AfterValidator(lambda name: parse(name).coin),
 ]
 Pattern = Annotated[str, Field(pattern="^[a-z0-9_]{1,60}$")]
+Condition = Annotated[str, Field(pattern="^[A-Za-z0-9_:]{1,80}$")]
 Sha256 = Annotated[
     str, Path(pattern="^[0-9a-f]{64}$", description="SHA-256 of the picture's bytes", examples=["0" * 64])
 ]

@@ -34,8 +34,8 @@ _LONGEST_CURSOR = 600
 
 # What stands beside every score: what analyses of that side were worth by then, in 24 hours.
 ODDS = (
-    "day", "side", "win_rate_pct", "interval_low_pct", "interval_high_pct", "effective_sample_size", "base_rate_pct",
-    "base_sample_size", "lift", "verdict",
+    "day", "condition", "side", "win_rate_pct", "interval_low_pct", "interval_high_pct", "effective_sample_size",
+    "base_rate_pct", "base_sample_size", "lift", "verdict",
 )  # fmt: skip
 
 
@@ -96,7 +96,7 @@ class Database:
         """
         try:
             return self._ask(question, values)
-        except sa.exc.OperationalError as error:
+        except (sa.exc.OperationalError, sa.exc.InterfaceError) as error:
             if isinstance(error.orig, psycopg2.errors.QueryCanceled):
                 raise ApiError(503, f"this takes longer than {_STATEMENT_SECONDS} s: ask for less", _retry()) from None
         # The server was restarted, or died: connections of before are gone, and the embedded one is started again.
@@ -104,7 +104,7 @@ class Database:
             self.close()
             database_url(self._settings)
             return self._ask(question, values)
-        except (sa.exc.OperationalError, EmbeddedPostgresError):
+        except (sa.exc.OperationalError, sa.exc.InterfaceError, EmbeddedPostgresError):
             raise ApiError(503, _AWAY, _retry()) from None
 
     def _ask(self, question: sa.TextClause, values: Mapping[str, Any]) -> Sequence[Any]:
@@ -245,7 +245,7 @@ _SYMBOLS = sa.text(f"""
 
 _ODDS = f"""
     SELECT {", ".join(ODDS)} FROM {SERVING}.{WIN_RATES.name} w
-    WHERE w.symbol = page.symbol AND w.timeframe = '24h'
+    WHERE w.symbol = page.symbol AND w.condition = 'all' AND w.timeframe = '24h'
     AND w.side = CASE page.squeeze_type WHEN 'SHORT_SQUEEZE' THEN 'long' WHEN 'LONG_SQUEEZE' THEN 'short' END
     AND w.day <= page.hour - interval '23 hours'  -- the day was over by the end of the hour
     ORDER BY w.day DESC LIMIT 1"""

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -50,19 +50,26 @@ class Queue:
 
 @dataclass
 class Services:
-    """Database, reader, health and counts of one service. What starts processes is made on first use."""
+    """Database, reader, health and counts of one service.
+
+    What starts processes or threads is made on first use, and again on the first use after `close`.
+    """
 
     settings: Settings
     database: Database
     telemetry: Telemetry
     health: HealthChecks
-    queue: Queue = field(default_factory=Queue)
 
     @classmethod
     def of(cls, settings: Settings) -> "Services":
         """The services of the settings."""
         database = Database(settings)
         return cls(settings, database, Telemetry(database), HealthChecks(settings, database))
+
+    @cached_property
+    def queue(self) -> Queue:
+        """Where analyses wait for their turn."""
+        return Queue()
 
     @cached_property
     def pictures(self) -> Pictures:
@@ -76,7 +83,10 @@ class Services:
 
     def close(self) -> None:
         """End processes and connections."""
-        self.queue.close()
-        if "pictures" in self.__dict__:
-            self.pictures.close()
+        made = self.__dict__
+        if (queue := made.pop("queue", None)) is not None:
+            queue.close()
+        made.pop("analyst", None)
+        if (pictures := made.pop("pictures", None)) is not None:
+            pictures.close()
         self.database.close()

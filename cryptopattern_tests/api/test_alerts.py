@@ -35,7 +35,7 @@ def analysis(hours_ago: int, symbol: str, score: float, side: str = "SHORT_SQUEE
 
 def rate(day: datetime, side: str, won: float) -> dict[str, Any]:
     return {
-        "day": day, "symbol": "BTC", "timeframe": "24h", "side": side, "wins": 1, "sample_size": 9,
+        "day": day, "symbol": "BTC", "condition": "all", "timeframe": "24h", "side": side, "wins": 1, "sample_size": 9,
         "effective_sample_size": 7, "win_rate_pct": won, "interval_low_pct": 10.0, "interval_high_pct": 90.0,
         "base_rate_pct": 40.0, "base_sample_size": 100, "lift": won / 40.0, "verdict": "NO_EDGE",
     }  # fmt: skip
@@ -50,10 +50,10 @@ def service(tmp_path_factory: pytest.TempPathFactory, fresh_database: Callable[[
         rows = [analysis(h, s, x) for h, s, x in ((1, "BTC", 85.0), (1, "ETH", 50.0), (2, "BTC", 0.0), (30, "BTC", 66))]
         rows.append(analysis(3, "BTC", 70.0, "LONG_SQUEEZE"))
         frame = schemas.SQUEEZE_ANALYSES.conform(pd.DataFrame(rows)).sort_values(["hour", "symbol"])
-        postgres.publish(settings.database_url, schemas.SQUEEZE_ANALYSES, frame, NOW - 48 * HOUR, NOW)
+        postgres.publish(settings.database_url, schemas.SQUEEZE_ANALYSES, lambda: frame, NOW - 48 * HOUR, NOW)
         rates = [rate(TODAY - 9 * DAY, "long", 30.0), rate(TODAY - 3 * DAY, "long", 60.0), rate(TODAY, "long", 99.0)]
         frame = schemas.WIN_RATES.conform(pd.DataFrame(rates))
-        postgres.publish(settings.database_url, schemas.WIN_RATES, frame, TODAY - 10 * DAY, TODAY + DAY)
+        postgres.publish(settings.database_url, schemas.WIN_RATES, lambda: frame, TODAY - 10 * DAY, TODAY + DAY)
         yield made
 
 

@@ -14,13 +14,7 @@ from cryptopattern_pipelines.market.symbols import parse
 from cryptopattern_tests.api.conftest import PICTURES, Service
 
 HERE = {"Host": "127.0.0.1"}
-EXAMPLES = 6  # of each operation, beside those that the document's own limits ask for
-
-# A form's files: what a caller who keeps to the document sends are pictures.
-schemathesis.openapi.media_type(
-    "application/octet-stream", st.sampled_from(PICTURES).map(lambda file: file.read_bytes())
-)
-
+EXAMPLES = 20  # of each operation, beside those that the document's own limits ask for
 
 # Without a parameter there is nothing that could be wrong.
 _NOTHING_TO_GET_WRONG = ("/api/v1/health", "/api/v1/symbols", "/metrics")
@@ -72,7 +66,12 @@ def test_every_answer_keeps_to_the_document(
 
 
 def put_right(case: schemathesis.Case, service: Service) -> None:
-    """What the document can't say: a cursor is what a page before gave, and a range begins before it ends."""
+    """What the document can't say: a cursor is what a page before gave, a range begins before it ends, and images are
+    pictures.
+    """
+    if isinstance(case.body, dict) and isinstance(images := case.body.get("images"), list):
+        pictures = [PICTURES[number % len(PICTURES)].read_bytes() for number in range(len(images))]
+        case.body["images"] = pictures  # type: ignore[assignment]
     query: dict[str, Any] = case.query or {}
     if "cursor" in query:
         path = case.operation.path.replace("{symbol}", "BTC")
@@ -87,3 +86,28 @@ def put_right(case: schemathesis.Case, service: Service) -> None:
 @given(st.from_regex(SYMBOL_FORM, fullmatch=True))
 def test_every_symbol_of_the_documented_form_names_a_coin(name: str) -> None:
     assert re.fullmatch(r"[A-Z0-9一-鿿]{1,30}", parse(name).coin)
+
+
+CHART = PICTURES[0].read_bytes()
+SPOILT = st.one_of(
+    st.binary(max_size=200),
+    st.integers(0, len(CHART)).map(lambda length: CHART[:length]),
+    st.tuples(st.integers(0, 400), st.binary(min_size=1, max_size=8)).map(
+        lambda change: CHART[: change[0]] + change[1] + CHART[change[0] + len(change[1]) :]
+    ),
+)
+
+
+@settings(max_examples=25, suppress_health_check=list(HealthCheck), derandomize=True, database=None)
+@given(
+    st.lists(st.tuples(st.text(max_size=30), SPOILT), min_size=1, max_size=3),
+    st.dictionaries(st.sampled_from(["timeframes", "include_historical", "other"]), st.text(max_size=12)),
+)
+def test_whatever_is_uploaded_is_read_or_refused_with_its_reason(
+    service: Service, files: list[tuple[str, bytes]], fields: dict[str, str]
+) -> None:
+    images = [("images", (name, data)) for name, data in files]
+    answer = service.client.post("/api/v1/analyze/BTC", files=images, data=fields)
+    assert answer.status_code in (200, 400, 413, 415, 422), answer.text
+    if answer.status_code != 200:
+        assert list(answer.json()) == ["success", "error", "message"]

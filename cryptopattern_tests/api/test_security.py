@@ -116,7 +116,7 @@ def test_sql_in_any_parameter_is_refused_as_what_it_is(plain: Service, address: 
 def test_sql_in_a_cursor_that_is_well_formed_stays_a_value(service: Service) -> None:
     import base64
 
-    said = ["win_rates", "2025-01-29T00:00:00+00:00", "BTC' OR 1=1 --", "24h", "long"]
+    said = ["win_rates", "2025-01-29T00:00:00+00:00", "BTC' OR 1=1 --", "all", "24h", "long"]
     cursor = base64.urlsafe_b64encode(json.dumps(said).encode()).decode().rstrip("=")
     rows = service.get(f"win-rates/BTC?from=2025-01-01&cursor={cursor}")["win_rates"]
     assert {row["symbol"] for row in rows} <= {"BTC"}
@@ -328,7 +328,9 @@ def test_a_body_that_comes_too_slowly_is_cut_off(bare: Settings) -> None:
         thread = threading.Thread(target=lambda: asyncio.run(server.serve([listening])))
         thread.start()
         try:
-            with closing(socket.create_connection(("127.0.0.1", port), timeout=20)) as slow:
+            while not server.started:
+                time.sleep(0.05)
+            with closing(socket.create_connection(("127.0.0.1", port), timeout=60)) as slow:
                 slow.sendall(
                     b"POST /api/v1/analyze/BTC HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 5000\r\n"
                     b"Content-Type: multipart/form-data; boundary=b\r\n\r\n--b\r\n"

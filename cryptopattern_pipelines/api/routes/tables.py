@@ -10,9 +10,10 @@ from pydantic.json_schema import SkipJsonSchema
 
 from cryptopattern_pipelines.api import formats
 from cryptopattern_pipelines.api.errors import ApiError, documented
-from cryptopattern_pipelines.api.parameters import PageParameters, Pattern, RangeParameters, Symbol
+from cryptopattern_pipelines.api.parameters import Condition, PageParameters, Pattern, RangeParameters, Symbol
 from cryptopattern_pipelines.api.queries import ODDS, Asked
 from cryptopattern_pipelines.api.services import Services
+from cryptopattern_pipelines.squeeze.win_rates import ALL
 from cryptopattern_pipelines.storage.schemas import (
     EXCHANGE_SNAPSHOTS,
     PATTERN_LIBRARY,
@@ -37,6 +38,7 @@ class AnalysesParameters(RangeParameters):
 class WinRatesParameters(RangeParameters):
     """Which win rates of a symbol; without a range those of the newest day."""
 
+    condition: Condition = Field(ALL, description="which claims: all, severity:MAJOR, pattern:…")
     timeframe: Literal["24h", "7d", "1m"] | SkipJsonSchema[None] = None
     side: Literal["long", "short"] | SkipJsonSchema[None] = None
 
