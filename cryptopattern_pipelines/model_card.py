@@ -26,8 +26,9 @@ def model_card(verdict: Verdict) -> str:
         ]
     if judged is not None:
         lines += _scores(judged)
-        picture = plots.reliability(f"{verdict.target} {verdict.day:%Y-%m-%d}", judged.reliability)
-        lines += [f"![reliability](data:image/png;base64,{base64.b64encode(picture).decode()})", ""]
+        if judged.reliability:
+            picture = plots.reliability(f"{verdict.target} {verdict.day:%Y-%m-%d}", judged.reliability)
+            lines += [f"![reliability](data:image/png;base64,{base64.b64encode(picture).decode()})", ""]
     return "\n".join(lines)
 
 

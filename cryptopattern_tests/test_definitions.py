@@ -78,8 +78,10 @@ def test_schedules_ask_for_the_partition_that_has_just_ended(definitions: dg.Def
         ("every_day", datetime(2025, 1, 30, 0, 25, tzinfo=UTC)),
     ):
         schedule = definitions.resolve_schedule_def(name)
-        with dg.instance_for_test() as instance:
-            context = dg.build_schedule_context(instance=instance, scheduled_execution_time=at)
+        with (
+            dg.instance_for_test() as instance,
+            dg.build_schedule_context(instance=instance, scheduled_execution_time=at) as context,
+        ):
             [request] = schedule.evaluate_tick(context).run_requests or []
         asked[name] = request.partition_key or request.tags[ASSET_PARTITION_RANGE_END_TAG]
         assert not any("asked_again" in tag for tag in request.tags)

@@ -16,7 +16,7 @@ from cryptopattern_pipelines.resources.stores import Store
 from cryptopattern_pipelines.squeeze import features, forecaster, forecasts, paths, targets
 from cryptopattern_pipelines.squeeze import pattern_library as patterns
 from cryptopattern_pipelines.squeeze.forecaster import Standing, Verdict
-from cryptopattern_pipelines.squeeze.grid import epoch_hour
+from cryptopattern_pipelines.squeeze.grid import epoch_hour, epoch_hours
 from cryptopattern_pipelines.squeeze.models import Model
 from cryptopattern_pipelines.storage import schemas
 
@@ -50,12 +50,12 @@ def squeeze_forecaster(context: dg.AssetExecutionContext, store: Store) -> Event
 
 
 def _history(store: Store, window: Window) -> forecaster.History:
-    first, last = epoch_hour(window.start), epoch_hour(window.end)
+    snapshots = store.read(schemas.EXCHANGE_SNAPSHOTS, window, columns=features.SNAPSHOT_COLUMNS)
     known = features.features(
-        store.read(schemas.EXCHANGE_SNAPSHOTS, window, columns=features.SNAPSHOT_COLUMNS),
+        snapshots,
         store.read(schemas.SQUEEZE_ANALYSES, window, columns=features.ANALYSIS_COLUMNS),
-        first,
-        last,
+        _since(snapshots, window.start),
+        epoch_hour(window.end),
     )
     came = targets.targets(
         known.grid,
@@ -64,6 +64,12 @@ def _history(store: Store, window: Window) -> forecaster.History:
         store.read(schemas.MARKET_CANDLES, window, columns=paths.CANDLE_COLUMNS),
     )
     return forecaster.History(known, came)
+
+
+def _since(snapshots: pd.DataFrame, start: datetime) -> int:
+    """The first hour worth laying out: years before the first snapshot hold nothing but take time."""
+    first = epoch_hour(start)
+    return first if snapshots.empty else max(first, int(epoch_hours(snapshots["hour"]).min()))
 
 
 def _show_cards(context: dg.AssetExecutionContext, told: Iterable[Verdict]) -> None:
@@ -126,11 +132,12 @@ def pattern_library(context: dg.AssetExecutionContext, store: Store) -> Events:
     window = window_of(context)
     told = window.reaching_back(patterns.DEFAULTS.lookback)
     known = told.reaching_back(features.LOOKBACK)
+    snapshots = store.read(schemas.EXCHANGE_SNAPSHOTS, known, columns=features.SNAPSHOT_COLUMNS)
     rows = patterns.pattern_library(
         features.features(
-            store.read(schemas.EXCHANGE_SNAPSHOTS, known, columns=features.SNAPSHOT_COLUMNS),
+            snapshots,
             store.read(schemas.SQUEEZE_ANALYSES, told, columns=features.ANALYSIS_COLUMNS),
-            epoch_hour(told.start),
+            _since(snapshots, told.start),
             epoch_hour(told.end),
         ),
         store.read(schemas.MARKET_CANDLES, known, columns=paths.CANDLE_COLUMNS),

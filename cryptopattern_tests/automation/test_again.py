@@ -43,8 +43,9 @@ def materialised(instance: dg.DagsterInstance, hour: datetime, problems: int, as
 def tick(instance: dg.DagsterInstance, at: datetime = NOW) -> dg.RunRequest:
     schedule = schedules(dg.DefaultScheduleStatus.STOPPED, health_job(health_checks()))[0]
     assert isinstance(schedule, dg.ScheduleDefinition)
-    context = dg.build_schedule_context(instance=instance, scheduled_execution_time=at)
-    [request] = schedule.evaluate_tick(context).run_requests or []
+    # Left open, it would leave an instance of its own behind that later definitions are loaded with.
+    with dg.build_schedule_context(instance=instance, scheduled_execution_time=at) as context:
+        [request] = schedule.evaluate_tick(context).run_requests or []
     return request
 
 

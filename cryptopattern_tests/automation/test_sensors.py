@@ -22,6 +22,7 @@ from cryptopattern_pipelines.automation.sensors import (
     HOUR,
     MISSED_TAG,
     days_after_late_hours,
+    forecasts_after_late_days,
     missed_hours,
     new_screenshots,
     windows_to_run,
@@ -299,6 +300,22 @@ def test_late_hours_ask_for_the_days_that_have_counted_them(job: str, tags: dict
     if isinstance(request, dg.RunRequest):
         assert request.tags[START_TAG] == f"{yesterday - timedelta(days=1):%Y-%m-%d}"
         assert request.tags[END_TAG] == f"{yesterday:%Y-%m-%d}"
+
+
+@pytest.mark.parametrize(("tags", "asks"), [({START_TAG: "2024-08-05"}, True), ({}, False)])
+def test_late_days_ask_for_the_forecasts_that_take_their_models(tags: dict[str, str], asks: bool) -> None:
+    sensor = forecasts_after_late_days(dg.DefaultSensorStatus.STOPPED)
+    nothing = dg.GraphDefinition("daily", node_defs=[dg.op(name="nothing")(lambda: None)]).to_job()
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = nothing.execute_in_process(instance=instance, tags=tags)
+        context = dg.build_run_status_sensor_context(
+            "forecasts_after_late_days", result.get_run_success_event(), instance, result.dagster_run
+        )
+        request = sensor(context)
+    assert isinstance(request, dg.RunRequest if asks else dg.SkipReason)
+    if isinstance(request, dg.RunRequest):
+        # The models of a day are for the hours after it.
+        assert request.tags[START_TAG] == "2024-08-06-00:00"
 
 
 @given(st.lists(st.integers(0, 800), max_size=30), st.integers(0, 30))

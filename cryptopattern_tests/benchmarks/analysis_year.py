@@ -4,10 +4,10 @@ import json
 import subprocess
 import sys
 from collections.abc import Sequence
-from resource import RUSAGE_SELF, getrusage
 from time import perf_counter, process_time
 
 from cryptopattern_tests.benchmarks import analysis
+from cryptopattern_tests.benchmarks._memory import peak_megabytes
 from cryptopattern_tests.benchmarks.figure import Figure
 
 SYMBOLS = 500
@@ -32,9 +32,7 @@ def main(arguments: Sequence[str]) -> None:
     began, worked = perf_counter(), process_time()
     analysis.ours(task)
     figures = {"clock s": perf_counter() - began, "processor s": process_time() - worked}
-    # Linux counts the peak in KiB, macOS in bytes.
-    peak = getrusage(RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    print(json.dumps(figures | {"peak memory GB": peak / 1e9}))
+    print(json.dumps(figures | {"peak memory GB": peak_megabytes() * 2**20 / 1e9}))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ absent. Each way runs in a process of its own, in turns, and the best of three c
 
 import json
 import os
-import resource
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ import pandas as pd
 
 from cryptopattern_pipelines.market.archive import ArchiveSource
 from cryptopattern_pipelines.resources.settings import PROJECT
+from cryptopattern_tests.benchmarks._memory import peak_megabytes
 from cryptopattern_tests.benchmarks.figure import Figure
 
 _REAL = Path(os.environ.get("CRYPTOPATTERN_SHARED", PROJECT.parent / "shared")) / "market" / "archive"
@@ -88,20 +88,16 @@ def _in_own_process(way: str, archive: Path, months: list[str]) -> dict[str, flo
 
 
 def _measure(way: str, archive: Path, months: list[str]) -> dict[str, float]:
-    imported = _peak()
+    imported = peak_megabytes()
     before, cpu = time.perf_counter(), time.process_time()
     rows = (ours if way == "ours" else rival)(archive, months)
     return {
         "seconds": time.perf_counter() - before,
         "cpu": time.process_time() - cpu,
         "rows": rows,
-        "megabytes": _peak(),
-        "grown": _peak() - imported,
+        "megabytes": peak_megabytes(),
+        "grown": peak_megabytes() - imported,
     }
-
-
-def _peak() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 if __name__ == "__main__":

@@ -6,13 +6,13 @@ It takes over ten minutes, since Binance allows 1,000 statistics in five minutes
 """
 
 import multiprocessing
-import resource
 import time
 from datetime import timedelta
 from math import ceil
 from multiprocessing.connection import Connection
 
 from cryptopattern_pipelines.market.live import LiveSource
+from cryptopattern_tests.benchmarks._memory import peak_megabytes
 from cryptopattern_tests.benchmarks.figure import Figure
 from cryptopattern_tests.replay.limits import Limit, all_limits
 from cryptopattern_tests.replay.server import Query, serving
@@ -85,5 +85,5 @@ def _ask(world: World, url: str, pipe: Connection) -> None:
     metrics = source.derivatives_metrics(world.coins, world.end - timedelta(hours=1), world.end)
     source.realised_liquidations(world.coins, world.end - timedelta(hours=1), world.end)
     seconds = time.perf_counter() - started
-    megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    megabytes = peak_megabytes()
     pipe.send((seconds, megabytes, {"candles": len(candles), "metrics": len(metrics)}, list(map(str, source.problems))))

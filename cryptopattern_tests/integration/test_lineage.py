@@ -16,7 +16,7 @@ import pandas as pd
 import psycopg2
 import pytest
 
-from cryptopattern_pipelines.assets import forecasts, market, outcomes, screenshots, squeeze
+from cryptopattern_pipelines.assets import forecasts, market, outcomes, screenshots, squeeze, symbols
 from cryptopattern_pipelines.assets.serving import serving_asset
 from cryptopattern_pipelines.automation.partitions import HOURLY, Window, partitions_of, range_tags
 from cryptopattern_pipelines.checks.quality import NO_ROW_IS_SET_ASIDE
@@ -41,7 +41,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory, module_postgres_url: str) -
 
 
 def assets_by_name() -> dict[str, dg.AssetsDefinition]:
-    tables = dg.load_assets_from_modules([screenshots, market, squeeze, outcomes, forecasts])
+    tables = dg.load_assets_from_modules([screenshots, market, symbols, squeeze, outcomes, forecasts])
     return {asset.key.to_user_string(): asset for asset in tables if isinstance(asset, dg.AssetsDefinition)} | {
         f"serving/{table.name}": serving_asset(table) for table in TABLES.values()
     }

@@ -270,3 +270,17 @@ def test_pictures_that_are_not_what_they_say_are_refused(tmp_path: Path) -> None
     with pytest.raises(KeptBytesError, match="is missing"):
         store.kept_bytes(f"_screenshots/00/{'0' * 64}.png")
     assert files_of(tmp_path) == {}
+
+
+def test_models_are_kept_by_their_hash_with_their_card_and_a_damaged_one_is_refused(tmp_path: Path) -> None:
+    store = TableStore(tmp_path)
+    sha256 = store.keep_model(b"{}", "# a card")
+    assert store.keep_model(b"{}", "# a card") == sha256
+    assert store.kept_model(sha256) == b"{}"
+    [model, card] = sorted((tmp_path / "_models").rglob("*.*"), key=lambda path: path.suffix)
+    assert (model.suffix, card.read_text()) == (".json", "# a card")
+    model.write_bytes(b"{ }")
+    with pytest.raises(KeptBytesError, match=r"is damaged: materialise squeeze_forecaster again"):
+        store.kept_model(sha256)
+    with pytest.raises(KeptBytesError, match="is missing"):
+        store.kept_model("0" * 64)
