@@ -292,7 +292,9 @@ def _fill(settings: Settings, start: datetime, end: datetime, *, only_missing: b
         # Forecasts take their models from the days before them, and days come after hours: so once more, with models.
         for name, window in (("hourly", hours), ("daily", whole_days(hours)), ("forecasts", hours)):
             job = definitions.resolve_job_def(name)
-            if window is None or (only_missing and is_filled(job, window, instance, store)):
+            # What the hours foretold without models is there, but not what follows from days that have just been run.
+            follows = name == "forecasts" and ran
+            if window is None or (only_missing and not follows and is_filled(job, window, instance, store)):
                 continue
             fill(job, window, instance, _PEOPLE)
             ran = True
