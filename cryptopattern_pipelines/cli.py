@@ -278,7 +278,7 @@ def _fill(settings: Settings, start: datetime, end: datetime, *, only_missing: b
     """Fill the hours, then the days, then the forecasts of a range; whether there was anything to do."""
     import dagster as dg
 
-    from cryptopattern_pipelines.automation.fill import fill, is_filled, whole_days, window_to_fill
+    from cryptopattern_pipelines.automation.fill import fill, has_run, is_filled, whole_days, window_to_fill
     from cryptopattern_pipelines.definitions import build_definitions
     from cryptopattern_pipelines.local import prepare_home
     from cryptopattern_pipelines.storage.parquet import TableStore
@@ -292,9 +292,11 @@ def _fill(settings: Settings, start: datetime, end: datetime, *, only_missing: b
         # Forecasts take their models from the days before them, and days come after hours: so once more, with models.
         for name, window in (("hourly", hours), ("daily", whole_days(hours)), ("forecasts", hours)):
             job = definitions.resolve_job_def(name)
-            # What the hours foretold without models is there, but not what follows from days that have just been run.
-            follows = name == "forecasts" and ran
-            if window is None or (only_missing and not follows and is_filled(job, window, instance, store)):
+            if window is None:
+                continue
+            # The hours' own run leaves forecasts, too, but made without the models of days that were run after it.
+            stale = name == "forecasts" and (ran or not has_run(job, window, instance))
+            if only_missing and not stale and is_filled(job, window, instance, store):
                 continue
             fill(job, window, instance, _PEOPLE)
             ran = True

@@ -90,6 +90,13 @@ def is_filled(job: dg.JobDefinition, window: Window, instance: dg.DagsterInstanc
     )
 
 
+def has_run(job: dg.JobDefinition, window: Window, instance: dg.DagsterInstance) -> bool:
+    """Whether a run of the job over this very window has gone well."""
+    tags = range_tags(_partitions_of(job), window)
+    wanted = dg.RunsFilter(job_name=job.name, statuses=[dg.DagsterRunStatus.SUCCESS], tags=tags)
+    return bool(instance.get_runs(wanted, limit=1))
+
+
 def fill(job: dg.JobDefinition, window: Window, instance: dg.DagsterInstance, console: Console) -> str:
     """Materialise every asset of the job for the whole window, in one run; its id.
 

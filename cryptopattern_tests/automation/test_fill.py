@@ -12,11 +12,15 @@ from cryptopattern_pipelines.automation.fill import (
     FillError,
     _this_process,
     end_dead_runs,
+    has_run,
+    run_tags,
     whole_days,
     window_to_fill,
 )
 from cryptopattern_pipelines.automation.jobs import PROCESS_TAG
 from cryptopattern_pipelines.automation.partitions import Window
+from cryptopattern_pipelines.definitions import build_definitions
+from cryptopattern_pipelines.resources.settings import load_settings
 
 MIDNIGHT = datetime(2024, 6, 20, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -59,3 +63,14 @@ def test_a_run_whose_process_is_gone_is_reported_and_a_living_one_is_not() -> No
         status = {run.run_id: run.status for run in instance.get_runs()}
     assert status[dead.run_id] == dg.DagsterRunStatus.FAILURE
     assert status[living.run_id] == status[strange.run_id] == started
+
+
+def test_a_job_has_run_over_a_window_only_when_that_very_window_went_well() -> None:
+    window, longer = Window(MIDNIGHT, MIDNIGHT + 3 * HOUR), Window(MIDNIGHT, MIDNIGHT + 4 * HOUR)
+    job = build_definitions(load_settings(automation=False)).resolve_job_def("forecasts")
+    with dg.DagsterInstance.ephemeral() as instance:
+        create_run_for_test(instance, "forecasts", tags=run_tags(job, window), status=dg.DagsterRunStatus.FAILURE)
+        assert not has_run(job, window, instance)
+        create_run_for_test(instance, "forecasts", tags=run_tags(job, window), status=dg.DagsterRunStatus.SUCCESS)
+        assert has_run(job, window, instance)
+        assert not has_run(job, longer, instance)
