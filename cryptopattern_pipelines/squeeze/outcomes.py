@@ -49,8 +49,9 @@ class Outcomes:
     """For an entry at the close of each hour, hours x symbols: is its outcome known, and what did either side get.
 
     `known` says that the path reaches over the whole horizon; when that is, is for the caller to ask: the horizon
-    of row t ends with row t + horizon. Returns are fractions net of costs, NaN where the outcome is not known: the
-    target's or the stop's, or, where neither was touched, that of the last close within the horizon.
+    of row t ends with row t + horizon. Returns are fractions of the position's value at entry, net of costs, NaN where
+    the outcome is not known: the target's or the stop's, or, where neither was touched, that of the last close within
+    the horizon. A short gains what the price loses: at most all of it, while its loss has no bound.
     """
 
     known: Truths
@@ -83,7 +84,9 @@ def outcomes(paths: PricePaths, horizon_hours: int, settings: OutcomeSettings) -
         path = _Path(paths.high[some], paths.low[some], close[some], sigma[some], horizon_hours)
         for side, (gained, log_return) in _sides(path, settings).items():
             won[side][some] = known[some] & gained
-            returns[side][some] = np.where(known[some], np.expm1(log_return), np.nan)
+            # As many coins as were sold are bought back, so a short's return is that of the price, turned round.
+            gain = np.expm1(log_return) if side == "long" else -np.expm1(-log_return)
+            returns[side][some] = np.where(known[some], gain, np.nan)
     return Outcomes(known, won["long"], won["short"], returns["long"], returns["short"])
 
 
@@ -115,7 +118,7 @@ class _Path:
 
 
 def _sides(path: _Path, settings: OutcomeSettings) -> dict[str, tuple[Truths, Floats]]:
-    """For each side: where it touches its target before its stop, and its log return net of costs."""
+    """For each side: where it touches its target before its stop, and the log return net of costs in its direction."""
     target, stop, costs = (
         settings.target_sigmas * path.sigma,
         settings.stop_sigmas * path.sigma,
