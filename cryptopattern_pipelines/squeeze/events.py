@@ -175,7 +175,8 @@ def squeeze_events(  # noqa: PLR0917 (four tables, a window and the settings)
        the furthest price between: of candles, where they are handed in, else of closes.
     4. Where liquidations are known, they decide: of the squeezed side's, where an hourly feed has a week of the
        `liquidation_hours` before, an hour was at their `liquidation_percentile` or above; else, where a daily one has
-       a third of the `liquidation_days` before, a day that the event touched was at their `daily_percentile`.
+       a third of the `liquidation_days` before, a day that the event touched was at their `daily_percentile`; such an
+       event is known (`known_at`) no earlier than its last day's end.
     5. Where they are not known, and for moves of `certain_sigmas` that they don't show, open interest decides, where
        it is known: it fell in coins by at least `open_interest_drop_pct` from one hour to a later one, between the
        hour before the start and the event's being over, and the move in percent times that fall is at least
@@ -276,6 +277,8 @@ def _events(facts: _Facts, side: _Side, first_row: int, settings: EventSettings)
     certain = spans.sigmas >= settings.certain_sigmas
     squeezed = np.where(told_hourly | told_daily, stood_out | (certain & may_have_fallen), may_have_fallen)
     grid, known_row = facts.grid, spans.last + settings.quiet_hours
+    # A day's total is told when its day is over, which may be after the quiet hours.
+    day_told = np.where(told_daily & ~told_hourly, 24 * (spans.last // 24 + 1), 0)
     frame = pd.DataFrame(
         {
             "day": grid.times(known_row).dt.floor("D"),
@@ -284,7 +287,7 @@ def _events(facts: _Facts, side: _Side, first_row: int, settings: EventSettings)
             "started_at": grid.times(spans.start),
             "peaked_at": grid.times(peak),
             "ended_at": grid.times(spans.last + 1),
-            "known_at": grid.times(known_row + 1),
+            "known_at": grid.times(np.maximum(known_row + 1, day_told)),
             "trigger_price": trigger,
             "peak_price": peak_price,
             "move_pct": move,

@@ -227,6 +227,13 @@ def test_where_no_feed_tells_hours_the_totals_of_the_days_must_stand_out() -> No
     assert told(after_calm(FALL), liquidations=fed_daily([*usual, 5.0, 50.0]), settings=UNCERTAIN).empty
 
 
+def test_what_a_days_total_decides_is_known_when_the_day_is_over() -> None:
+    usual = [1.0] * CALM_DAYS
+    plain, daily = told(after_calm(FALL)), told(after_calm(FALL), liquidations=fed_daily([*usual, 50.0]))
+    assert (plain["known_at"].tolist(), daily["known_at"].tolist()) == ([TODAY + 7 * HOUR], [TODAY + DAY])
+    assert plain["day"].tolist() == daily["day"].tolist() == [TODAY]
+
+
 def test_an_event_across_midnight_has_the_totals_of_both_days() -> None:
     late = [100.0] * 22 + [95.0, 94.9, 85.0]
     rows = told(after_calm(late), liquidations=fed_daily([1.0] * CALM_DAYS + [50.0, 60.0]))
