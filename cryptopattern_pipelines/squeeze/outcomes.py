@@ -68,8 +68,8 @@ def outcomes(paths: PricePaths, horizon_hours: int, settings: OutcomeSettings) -
     at that close) x sqrt(horizon), a long wins when a later high touches C x exp(target x s + k), where it has gained
     its target net of costs, before a low touches C x exp(-stop x s + k); a short the other way round. When one candle
     touches both, which came first can't be told: that is a loss for either side. Nothing touched is no win. An
-    outcome is not known when sigma is not, or when less than `least_coverage` of the horizon's candles are there; a
-    missing candle touches nothing.
+    outcome is not known when sigma is not, when the horizon ends after the last row, or when less than
+    `least_coverage` of its candles are there; a missing candle touches nothing.
     """
     close = paths.close
     sigma = trailing_sigma(close, settings.volatility_hours) * np.sqrt(horizon_hours)
@@ -77,6 +77,8 @@ def outcomes(paths: PricePaths, horizon_hours: int, settings: OutcomeSettings) -
     beyond = np.zeros((horizon_hours, close.shape[1]), dtype=np.int64)
     coverage = trailing_sum(np.vstack([present, beyond]), horizon_hours)[horizon_hours:]
     known = np.isfinite(sigma) & np.isfinite(close) & (coverage >= settings.least_coverage * horizon_hours)
+    # What is yet to come is not what is missing: with its last hours an outcome may still change.
+    known[max(0, len(close) - horizon_hours) :] = False
     won = {side: np.zeros_like(known) for side in SIDES}
     returns = {side: np.full_like(close, np.nan) for side in SIDES}
     for left in range(0, close.shape[1], _COLUMNS):

@@ -74,6 +74,12 @@ def test_missing_candles_are_forgiven_up_to_the_coverage() -> None:
     assert entry(path([nan, UP, nan, nan]), half) == (False, False, False)
 
 
+def test_an_outcome_whose_last_hours_are_yet_to_come_is_not_known() -> None:
+    half = replace(SETTINGS, least_coverage=0.5)
+    assert entry(path([100, 100.5, 100]), half) == (False, False, False)
+    assert entry(path([100, 100.5, 100, UP]), half) == (True, True, False)
+
+
 def test_barriers_need_not_stand_alike() -> None:
     near_stop = replace(SETTINGS, target_sigmas=1.0, stop_sigmas=0.25)
     # .6 % down is a stop of the long and no target of the short; up again is then the short's stop.
@@ -134,6 +140,7 @@ def plain(paths: PricePaths, horizon: int, settings: OutcomeSettings) -> Outcome
     for t, s in np.ndindex(close.shape):
         after = slice(t + 1, t + 1 + horizon)
         whole = np.isfinite(close[after, s]).sum() >= settings.least_coverage * horizon
+        whole = whole and t + horizon < len(close)
         known[t, s] = whole and np.isfinite(close[t, s]) and np.isfinite(sigma[t, s])
         if not known[t, s]:
             continue
