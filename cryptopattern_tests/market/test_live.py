@@ -401,6 +401,16 @@ def test_okx_open_interest_is_known_once_its_five_minutes_are_over() -> None:
     assert rows["funding_rate"].isna().all()
 
 
+def test_metrics_of_an_hour_that_goes_on_are_not_told() -> None:
+    funding = {"BTCUSDT": [{"fundingTime": ms(START + 8 * n * HOUR), "fundingRate": "0.0001"} for n in range(-2, 2)]}
+    with serving(BinanceReplies(funding=funding), OkxReplies()) as server:
+        source = live(server)
+        source._wall = lambda: START + 3 * HOUR - timedelta(minutes=20)
+        rows = source.derivatives_metrics(["BTC"], START, START + 6 * HOUR)
+        assert rows["hour"].tolist() == [START, START + HOUR]
+        assert source.derivatives_metrics(["BTC"], START + 2 * HOUR, START + 3 * HOUR).empty
+
+
 def test_open_interest_that_a_venue_no_longer_has_is_told() -> None:
     end = START + 40 * timedelta(days=1)
     statistics = {
