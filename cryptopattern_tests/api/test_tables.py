@@ -73,7 +73,10 @@ def test_a_page_of_a_coin_with_a_chinese_name_names_the_next_one(installation: I
     coin = "\u5e01\u5b89\u4eba\u751f"
     columns = ", ".join(TABLES["exchange_snapshots"].names)
     others = columns.replace("symbol", "%s", 1)
-    with serving(installation.settings) as service, closing(psycopg2.connect(installation.settings.database_url)) as server:
+    with (
+        serving(installation.settings) as service,
+        closing(psycopg2.connect(installation.settings.database_url)) as server,
+    ):
         with server, server.cursor() as cursor:
             cursor.execute(
                 f"INSERT INTO serving.exchange_snapshots ({columns}) SELECT {others} FROM serving.exchange_snapshots "

@@ -182,6 +182,28 @@ def test_open_interest_must_fall_where_it_is_known(lowest: float, count: int) ->
         assert rows["liquidated_source"].tolist() == ["open_interest_proxy"]
 
 
+def test_a_venue_that_is_silent_for_an_hour_closed_nobodys_position() -> None:
+    def metrics(silent: int, lowest: float) -> pd.DataFrame:
+        times = hours(TODAY - 4 * HOUR, 24)
+        left = np.where(times >= TODAY + 2 * HOUR, lowest, 1000.0)
+        whole = pd.DataFrame({"hour": times, "symbol": "BTC", "venue": "binance", "open_interest_base": left})
+        other = whole.assign(venue="okx", open_interest_base=500.0)
+        return pd.concat([whole, other.drop(index=silent)]).astype({"symbol": "str", "venue": "str"})
+
+    drops = []
+    for silent in range(24):
+        assert told(after_calm(FALL), metrics=metrics(silent, 1000.0)).empty
+        [event] = told(after_calm(FALL), metrics=metrics(silent, 800.0)).to_dict("records")
+        drops.append(event["open_interest_drop_pct"])
+    # Of both venues, or where one is silent within the event, from the hour before it to its being over, of the other.
+    assert drops == pytest.approx([100 * 200 / 1500] * 5 + [20.0] * 6 + [100 * 200 / 1500] * 13)
+    # One venue is what the snapshots say of it, gaps and all.
+    interest = [1000.0, np.nan, 900.0, 950.0, 880.0, 880.0]
+    snapshots = after_calm(FALL, interest)
+    alone = snapshots.assign(venue="binance")
+    pd.testing.assert_frame_equal(told(snapshots), told(snapshots, metrics=alone))
+
+
 def test_the_larger_the_move_the_less_open_interest_has_to_fall() -> None:
     assert len(told(after_calm([88.0] * 4, [1000.0, 1000.0, 1000.0, 989.0]))) == 1
     assert told(after_calm([88.0] * 4, [1000.0, 1000.0, 1000.0, 991.0])).empty
