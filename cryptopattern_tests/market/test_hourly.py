@@ -126,7 +126,7 @@ def test_intervals_are_the_time_since_the_settlement_before() -> None:
 def test_a_settlement_without_a_rate_still_ends_an_interval() -> None:
     settled = pd.DataFrame({"time": FIRST + pd.to_timedelta([0, 8, 16], "h"), "rate": [0.1, np.nan, 0.3]})
     told = hourly.with_intervals(settled)
-    assert told[["rate", "interval_hours"]].values.tolist() == [[0.1, 8], [0.3, 8]]
+    assert list(zip(told["rate"], told["interval_hours"], strict=True)) == [(0.1, 8), (0.3, 8)]
 
 
 def test_binance_labels_mean_the_end_of_five_minutes_and_from_june_2026_their_start() -> None:
