@@ -31,6 +31,10 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 # Open even where reads need a key: what tells a load balancer that the service is up, and how to use it.
 _ALWAYS_OPEN = ("/api/v1/health", "/openapi.json", "/docs")
 _GUESSES_A_MINUTE = 10
+# Refused requests of one address that are written down. They cost a caller nothing and need no key: without an end to
+# them anyone could fill the disk.
+_REFUSALS_A_MINUTE = 60
+_REFUSED = (401, 403, 429)
 
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -69,7 +73,10 @@ def name_of(key: str, known: dict[str, str]) -> str | None:
 
 
 class AuditLog:
-    """A line of JSON for each request that writes, or tried to, in a file of the data folder."""
+    """A line of JSON for each request that writes, or tried to, in a file of the data folder.
+
+    Of those that an address was refused, so many a minute and no more; all are counted in the metrics.
+    """
 
     def __init__(self, file: Path) -> None:
         self.file = file
@@ -93,6 +100,7 @@ class Guard:
         self.reads = RateLimit(settings.api_reads_per_minute)
         self.writes = RateLimit(settings.api_writes_per_minute)
         self.guesses = RateLimit(_GUESSES_A_MINUTE)
+        self.refusals = RateLimit(_REFUSALS_A_MINUTE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request that may go on, count it, and write those down that write."""
@@ -181,6 +189,8 @@ class Guard:
             raise ApiError(403, "pages of other sites may not write here (CRYPTOPATTERN_API_CORS names those that may)")
 
     def _write_down(self, scope: Scope, state: dict[str, Any], status: int) -> None:
+        if status in _REFUSED and self.refusals.take(_address(scope)):
+            return
         entry = {
             "request": state["number"],
             "caller": state["caller"],
