@@ -91,11 +91,16 @@ class Pictures:
 
     def picture_bytes(self, sha256: str) -> bytes | None:
         """A kept picture's bytes by its hash, None where none is kept."""
-        for suffix in _FORMATS:
-            path = f"_screenshots/{sha256[:2]}/{sha256}.{suffix}"
-            if self._store.files.exists(path):
-                return self._store.kept_bytes(path)
-        return None
+        path = self._path(sha256)
+        return None if path is None else self._store.kept_bytes(path)
+
+    def can_be_shown(self, sha256: str) -> bool:
+        """Whether a picture is kept, and was read by this version: all that drawing it annotated takes."""
+        return self._path(sha256) is not None and self.reading(sha256) is not None
+
+    def _path(self, sha256: str) -> str | None:
+        paths = (f"_screenshots/{sha256[:2]}/{sha256}.{suffix}" for suffix in _FORMATS)
+        return next(filter(self._store.files.exists, paths), None)
 
     def _read_one(self, coin: str | None, number: int, upload: Upload) -> ReadPicture:
         sha256 = hashlib.sha256(upload.data).hexdigest()

@@ -25,7 +25,6 @@ from cryptopattern_pipelines.api.errors import ApiError, error_answer
 from cryptopattern_pipelines.api.limits import RateLimit, too_many
 from cryptopattern_pipelines.api.telemetry import Telemetry
 from cryptopattern_pipelines.resources.settings import Settings
-from cryptopattern_pipelines.web.rendering import wants_page
 
 log = logging.getLogger(__name__)
 
@@ -195,8 +194,9 @@ class Guard:
 
 
 def _unauthorized(scope: Scope, message: str) -> ApiError:
-    """A browser is told to ask the person: for any name, and the key as the password."""
-    asks = 'Basic realm="cryptopattern: the key as password", charset="UTF-8"' if wants_page(scope) else "Bearer"
+    """A browser, which wants a page or a picture on one, is told to ask the person: any name, the key as password."""
+    is_browser = any(kind in Headers(scope=scope).get("accept", "") for kind in ("text/html", "image/"))
+    asks = 'Basic realm="cryptopattern: the key as password", charset="UTF-8"' if is_browser else "Bearer"
     return ApiError(401, message, {"WWW-Authenticate": asks})
 
 

@@ -68,7 +68,7 @@ def routes(services: Services) -> APIRouter:
             )
             for width, height in (_WIDE, _NARROW)
         ]
-        pictures = [one for one in shown["pictures"] if services.pictures.reading(one["sha256"])][:_MOST_PICTURES]
+        pictures = [one for one in shown["pictures"] if services.pictures.can_be_shown(one["sha256"])][:_MOST_PICTURES]
         shown |= {"charts": charts, "span": days, "spans": views.SPANS, "pictures": pictures}
         return _rendered(request, "symbol.html", **shown)
 
@@ -77,8 +77,8 @@ def routes(services: Services) -> APIRouter:
         found = services.pictures.reading(sha256)
         if found is None:
             raise ApiError(404, "no picture of this hash was read by this version of the reader")
-        shown = {"read": _shown(found, f"/api/v1/readings/{sha256}/picture")}
-        return _rendered(request, "picture.html", **shown)
+        address = f"/api/v1/readings/{sha256}/picture" if services.pictures.can_be_shown(sha256) else None
+        return _rendered(request, "picture.html", read=_shown(found, address))
 
     @router.get("/read")
     def form(request: Request) -> Response:
@@ -87,7 +87,7 @@ def routes(services: Services) -> APIRouter:
     @router.post("/read")
     async def read(
         request: Request,
-        images: Annotated[list[UploadFile], File()],
+        images: Annotated[list[UploadFile], File(default_factory=list)],
         symbol: Annotated[str, Form(max_length=60)] = "",
         keep: Annotated[Literal["", "yes"], Form()] = "",
     ) -> Response:
@@ -194,6 +194,7 @@ def _read(services: Services, coin: str | None, uploads: list[Upload], *, keep: 
     }
 
 
-def _shown(reading: Reading, address: str) -> dict[str, Any]:
-    """A reading for the templates, with where its annotated picture is had."""
-    return {**to_dict(reading), "image_type": reading.image_type, "evidence": reading.evidence, "address": address}
+def _shown(reading: Reading, address: str | None) -> dict[str, Any]:
+    """A reading for the templates, with where its annotated picture is had; None where it isn't kept."""
+    more = {"chart_time": reading.chart_time, "evidence": reading.evidence, "address": address}
+    return {**to_dict(reading), **more}
