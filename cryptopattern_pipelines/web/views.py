@@ -54,7 +54,7 @@ _STATES = sa.text(f"""
         FROM names WHERE names.symbol IS NOT NULL
     )
     SELECT names.symbol, a.hour, a.price, a.squeeze_type, a.probability, a.severity, a.risk_level, a.signal_count,
-        a.long_pct, a.short_pct,
+        a.long_pct, a.short_pct, a.dominance_source,
         s.price_change_24h_pct, s.volume_24h_usd
     FROM names
     JOIN LATERAL (SELECT * FROM {_table(SQUEEZE_ANALYSES.name)} newest
