@@ -1,8 +1,8 @@
 """The OpenAPI document as something to read: operations, and the shapes of what they answer.
 
 What belongs here: what of the document is told, in which order. What does not: the document (FastAPI makes it). Swagger
-UI, which FastAPI would load from a CDN, is 1.5 MB of scripts and needs inline styles; this page needs none, works
-offline, on a phone and with a screen reader, and is linked to itself. Tools read `/openapi.json`.
+UI, which FastAPI would load from a CDN, is 1.7 MB of script and 190 kB of style (5.35.0) and starts by an inline script;
+this page is 100 kB in all, works offline, on a phone and with a screen reader. Tools read `/openapi.json`.
 """
 
 from collections.abc import Mapping
