@@ -69,9 +69,9 @@ def is_own(url: str, address: str) -> bool:
     return url.startswith("data:") or urlsplit(url).netloc == urlsplit(address).netloc
 
 
-def drop(page: Any, *files: Path) -> None:
-    """Drag files from outside over the page, and let go of them there."""
-    made = page.evaluate_handle(
+def transferred(page: Any, *files: Path) -> Any:
+    """Files as a browser hands them over when they are dragged or pasted."""
+    return page.evaluate_handle(
         """files => {
             const all = new DataTransfer();
             for (const [name, data] of files) {
@@ -82,6 +82,11 @@ def drop(page: Any, *files: Path) -> None:
         }""",
         [[file.name, base64.b64encode(file.read_bytes()).decode()] for file in files],
     )
+
+
+def drop(page: Any, *files: Path) -> None:
+    """Drag files from outside over the page, and let go of them there."""
+    made = transferred(page, *files)
     page.dispatch_event("main", "dragenter", {"dataTransfer": made})
     assert "dropping" in page.evaluate("document.documentElement.className")
     with page.expect_navigation():
@@ -198,6 +203,16 @@ def test_a_picture_that_is_dropped_is_read(browser: Any, address: str, size: str
         drop(page, MAP, DISTRIBUTION)  # onto the answer, too
         assert page.locator(".annotated").count() == 2
         assert page.get_by_text("It is not kept.").is_visible()
+
+
+def test_a_picture_that_is_pasted_is_read(browser: Any, address: str) -> None:
+    with opened(browser, address) as page:
+        page.goto("/")
+        with page.expect_navigation():
+            transferred(page, DISTRIBUTION).evaluate(
+                "made => dispatchEvent(new ClipboardEvent('paste', {clipboardData: made}))"
+            )
+        assert page.get_by_role("table", name="Shares of liquidations").locator("tbody tr").count() > 20
 
 
 def test_what_is_no_picture_is_said_and_not_sent(browser: Any, address: str) -> None:
