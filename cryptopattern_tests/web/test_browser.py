@@ -261,6 +261,19 @@ def test_the_browser_asks_for_the_key_and_sends_it_with_the_picture(browser: Any
         assert page.get_by_role("table", name="Price levels").is_visible()
 
 
+def test_a_key_that_is_asked_for_after_the_drop_loses_no_picture(
+    browser: Any, filled: Settings, tmp_path: Path
+) -> None:
+    large = tmp_path / "large.png"
+    large.write_bytes(MAP.read_bytes() + bytes(4_000_000))  # what follows a PNG's end is no part of the picture
+    keyed = filled.model_copy(update={"api_keys": with_key()})
+    credentials = {"username": "desk", "password": KEY}
+    with listening(keyed) as address, opened(browser, address, http_credentials=credentials) as page:
+        page.goto("/")
+        drop(page, large)
+        assert page.get_by_role("table", name="Price levels").is_visible()
+
+
 def test_an_empty_store_is_a_page_too(browser: Any, empty: Settings) -> None:
     with listening(empty) as address, opened(browser, address, "phone") as page:
         page.goto("/")

@@ -4,11 +4,12 @@ import base64
 import re
 import xml.etree.ElementTree as ET
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cryptopattern_pipelines.resources.settings import Settings
+from cryptopattern_pipelines.resources.settings import Settings, load_settings
 from cryptopattern_pipelines.web import rendering, views
 from cryptopattern_tests.api.conftest import KEY, Service, serving, with_key
 from cryptopattern_tests.web.conftest import BROWSER, DISTRIBUTION, HARM, MAP
@@ -281,6 +282,25 @@ def test_reading_keeps_to_the_limits_of_analyze(filled: Settings) -> None:
         assert send(small, MAP.read_bytes(), headers=BROWSER).status_code == 413
 
 
+def test_a_bug_and_a_database_that_is_away_are_pages_without_a_trace(
+    filled: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nobody = load_settings(data=tmp_path, database_url="postgresql://nobody:secret@127.0.0.1:9/none")
+    with serving(nobody) as lonely:
+        away = page(lonely, "/", 503, headers=BROWSER)
+    assert "the database does not answer" in away
+    assert "secret" not in away
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("secret of the inside")
+
+    monkeypatch.setattr(views, "overview", broken)
+    with serving(filled) as buggy:
+        failed = page(buggy, "/", 500, headers=BROWSER)
+    assert "its log says more under request" in failed
+    assert "secret" not in failed
+
+
 def basic(key: str) -> dict[str, str]:
     return {**BROWSER, "Authorization": f"Basic {base64.b64encode(f'anyone:{key}'.encode()).decode()}"}
 
@@ -314,7 +334,7 @@ def test_the_reference_tells_every_operation_and_links_lead_somewhere(service: S
     ids, links = set(re.findall(r' id="([^"]+)"', html)), set(re.findall(r'href="#([^"]+)"', html))
     assert links <= ids
     assert "hour or day before which to stop, UTC" in html
-    # Every field that an answer may have is told; wrappers and FastAPI's own errors aren't, since all answers are alike.
+    # Every field that an answer may have is told; FastAPI's own errors aren't, since ours have another form.
     told = set(re.findall(r'<th scope="row"><code>([^<]+)</code>', html))
     left_out = {"HTTPValidationError", "ValidationError"}
     shapes = document["components"]["schemas"].items()
