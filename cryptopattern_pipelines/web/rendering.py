@@ -82,7 +82,7 @@ def _environment() -> jinja2.Environment:
     )
     made.globals |= {"static": _static_address, "version": importlib.metadata.version("cryptopattern")}
     made.filters |= {
-        "price": price, "usd": usd, "pct": pct, "change": change, "count": count, "when": when, "day": day, "ago": ago,
+        "price": price, "usd": usd, "pct": pct, "change": change, "count": count, "number": number, "when": when, "day": day, "ago": ago,
         "words": words, "iso": datetime.isoformat,
     }  # fmt: skip
     return made
@@ -123,6 +123,11 @@ def change(value: float | None, digits: int = 1) -> str:
 def count(value: int | None) -> str:
     """A number of things: 1,204."""
     return _NOTHING if value is None else f"{value:,}"
+
+
+def number(value: float, digits: int = 10) -> str:
+    """Any number with so many digits that count, never with an exponent where it is large: 10,830,000,000."""
+    return f"{value:,.0f}" if abs(value) >= 10.0**digits else f"{value:,.{digits}g}"
 
 
 def when(moment: datetime | None) -> str:

@@ -372,4 +372,6 @@ def test_amounts_changes_and_ages_are_written_as_people_write_them() -> None:
         "+2.4 %", "−2.5 %", "+0.0 %", "–",
     ]  # fmt: skip
     assert [rendering.ago(x) for x in (0.2, 5.0, 48.0, timedelta(minutes=30))] == ["12 min", "5 h", "2 days", "30 min"]
+    assert [rendering.number(x) for x in (1.096e10, 3_770_000.0, 1.0683)] == ["10,960,000,000", "3,770,000", "1.0683"]
+    assert rendering.number(123_456.0, 4) == "123,456"
     assert rendering.when(datetime(2025, 1, 2, 3, 4, tzinfo=UTC)) == "2025-01-02 03:04"
