@@ -82,8 +82,8 @@ def _environment() -> jinja2.Environment:
     )
     made.globals |= {"static": _static_address, "version": importlib.metadata.version("cryptopattern")}
     made.filters |= {
-        "price": price, "usd": usd, "pct": pct, "change": change, "count": count, "number": number, "when": when, "day": day, "ago": ago,
-        "words": words, "iso": datetime.isoformat,
+        "price": price, "usd": usd, "pct": pct, "change": change, "count": count, "number": number, "when": when,
+        "day": day, "ago": ago, "words": words, "iso": datetime.isoformat,
     }  # fmt: skip
     return made
 
