@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from cryptopattern_pipelines.storage.files import DiskFiles, Put
 from cryptopattern_pipelines.storage.imported import Taken, keep_rejected, take_in, with_imported, without_imported
 from cryptopattern_pipelines.storage.parquet import TableStore, UnreadablePartitionError
-from cryptopattern_pipelines.storage.schemas import DERIVATIVES_METRICS, REALISED_LIQUIDATIONS
+from cryptopattern_pipelines.storage.schemas import DERIVATIVES_METRICS, REALISED_LIQUIDATIONS, TEXT
 
 START = datetime(2024, 7, 31, 22, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -165,7 +165,9 @@ def test_an_assets_rows_are_filled_up_and_stay_as_they_are_without_imports(tmp_p
         store, DERIVATIVES_METRICS, metrics({(0, "BTC"): (7.0, 1.5), (0, "ETH"): (8.0, None), (1, "ETH"): (9.0, None)})
     )
     filled = with_imported(store, DERIVATIVES_METRICS, rows, START, START + HOUR)
-    pd.testing.assert_frame_equal(filled, metrics({(0, "BTC"): (1.0, 1.5), (0, "ETH"): (8.0, None)}))
+    expected = metrics({(0, "BTC"): (1.0, 1.5), (0, "ETH"): (8.0, None)})
+    brought = ["long_short_account_ratio", "instrument,open_interest_base"]
+    pd.testing.assert_frame_equal(filled, expected.assign(from_import=pd.Series(brought, dtype=TEXT)))
 
 
 def test_what_was_set_aside_is_kept_by_file_and_replaced(tmp_path: Path) -> None:
