@@ -1,6 +1,5 @@
 """The addresses of the pages: `/`, a symbol's, a picture's, and the one that reads what is dropped onto it."""
 
-import asyncio
 import base64
 import re
 from collections.abc import Callable
@@ -93,10 +92,8 @@ def routes(services: Services) -> APIRouter:
     ) -> Response:
         coin, now = _coin_in(symbol), datetime.now(UTC)
         most = services.settings.max_content_length
+        images = [image for image in images if image.filename or image.size]  # a form without a file sends an empty one
         uploads = [Upload(image.filename or "", await image.read(most + 1), now) for image in images]
-        uploads = [
-            upload for upload in uploads if upload.name or upload.data
-        ]  # a form without a file sends an empty one
         request.state.audit = {
             "symbol": coin,
             "kept": bool(keep),
@@ -108,12 +105,7 @@ def routes(services: Services) -> APIRouter:
             if len(upload.data) > most:
                 raise ApiError(413, too_large(image.size or most + 1, most))
         work = partial(_read, services, coin, uploads, keep=bool(keep))
-        try:
-            answer = await asyncio.wrap_future(services.queue.submit(work))
-        except ApiError as refused:
-            services.telemetry.pictures.labels(f"refused {refused.status_code}").inc(len(uploads))
-            raise
-        services.telemetry.pictures.labels("read").inc(len(uploads))
+        answer = await services.worked_off(work, pictures=len(uploads))
         request.state.audit["sha256"] = [one["sha256"] for one in answer["read"]]
         return rendering.page(
             "read.html", headers={"Cache-Control": "no-store"}, answer=answer, coin=coin or "", keep=bool(keep)

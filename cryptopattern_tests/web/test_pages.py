@@ -270,6 +270,17 @@ def test_a_form_without_a_picture_says_so(service: Service) -> None:
     assert many.status_code == 400
 
 
+def test_a_field_left_empty_beside_a_picture_is_passed_over(service: Service) -> None:
+    parts = [
+        b'--b\r\nContent-Disposition: form-data; name="images"; filename="%s"\r\n\r\n%s\r\n' % part
+        for part in ((b"", b""), (b"map.png", MAP.read_bytes()))
+    ]
+    kind = {"Content-Type": "multipart/form-data; boundary=b"}
+    answer = service.client.post("/read", content=b"".join(parts) + b"--b--\r\n", headers=kind)
+    assert answer.status_code == 200
+    assert "map.png" in answer.text
+
+
 def test_reading_keeps_to_the_limits_of_analyze(filled: Settings) -> None:
     with serving(filled, api_writes_per_minute=1) as limited:
         statuses = [send(limited, MAP.read_bytes(), headers=BROWSER).status_code for _ in range(2)]
