@@ -1,6 +1,7 @@
 """Postgres made anew from the Parquet store, on the real server."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -36,7 +37,7 @@ def test_a_lost_database_gets_the_rows_of_every_file_back(url: str, tmp_path: Pa
     for start, hours in ((START, 30), (START + 80 * DAY, 2), (START + 400 * DAY, 1)):  # months apart
         frame = analyses(hours, start=start)
         table.write(frame, start, start + hours * HOUR)
-        postgres.publish(url, SQUEEZE_ANALYSES, lambda frame=frame: frame, start, start + hours * HOUR)
+        postgres.publish(url, SQUEEZE_ANALYSES, partial(frame.copy), start, start + hours * HOUR)
     before = rows(url)
     ask(url, f"TRUNCATE {SERVING}.squeeze_analyses; SELECT 1")
     assert made_anew(url, table) == len(before) == 66
