@@ -1,4 +1,4 @@
-"""`analyze`, `batch`, `export`, `publish` and `status` as a person or a program meets them."""
+"""`analyze`, `batch`, `code-location`, `export`, `publish` and `status` as a person or a program meets them."""
 
 import io
 import json
@@ -6,12 +6,16 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import dagster as dg
 import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
+from dagster._core.test_utils import create_run_for_test
 from PIL import Image
 
+from cryptopattern_pipelines import local
 from cryptopattern_pipelines.cli import main
+from cryptopattern_pipelines.resources.settings import load_settings
 from cryptopattern_pipelines.storage import schemas
 from cryptopattern_pipelines.storage.parquet import TableStore
 
@@ -159,3 +163,24 @@ def test_publish_makes_the_database_anew_from_the_files(folder: Path) -> None:
     wrong = run("publish", "screenshots")
     assert wrong.exit_code == 2
     assert "no table screenshots: there are raw_screenshots" in wrong.stderr
+
+
+def test_code_location_ends_runs_that_died_with_it_and_becomes_dagsters_server(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    became: list[list[str]] = []
+    monkeypatch.setattr("os.execv", lambda program, arguments: became.append([str(program), *arguments[1:]]))
+    local.prepare_home(load_settings())
+    with dg.DagsterInstance.get() as instance:
+        dead = create_run_for_test(instance, "hourly", status=dg.DagsterRunStatus.STARTED).run_id
+    done = run("code-location", "--port", "4321")
+    assert done.exit_code == 0, done.output
+    assert "1 runs had been cut off" in done.stderr
+    with dg.DagsterInstance.get() as instance:
+        ended = instance.get_run_by_id(dead)
+    assert ended is not None
+    assert ended.status == dg.DagsterRunStatus.FAILURE
+    [[program, *arguments]] = became
+    assert Path(program).is_file()
+    assert arguments[:2] == ["api", "grpc"]
+    assert arguments[4:6] == ["--port", "4321"]
