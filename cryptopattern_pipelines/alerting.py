@@ -48,6 +48,7 @@ def alerts_of(store: Store, window: Window, rules: Iterable[alerts.Rule]) -> pd.
     rules = tuple(rules)
     kinds = {rule.kind for rule in rules}
     chain = Window(alerts.lookback_start(window.start), window.end)
+    days = Window(chain.start, window.end.replace(hour=0))
     settings = events.DEFAULTS
     under_way = pd.DataFrame()
     if "squeeze" in kinds:
@@ -68,7 +69,7 @@ def alerts_of(store: Store, window: Window, rules: Iterable[alerts.Rule]) -> pd.
             store.read(schemas.SQUEEZE_ANALYSES, chain, alerts.ANALYSIS_COLUMNS),
             store.read(schemas.SQUEEZE_FORECASTS, chain, alerts.FORECAST_COLUMNS),
             under_way,
-            store.read(schemas.WIN_RATES, chain.reaching_back(alerts.RATES_LOOKBACK), alerts.RATE_COLUMNS),
+            store.read(schemas.WIN_RATES, days.reaching_back(alerts.RATES_LOOKBACK), alerts.RATE_COLUMNS),
         ),
         rules,
         *window,

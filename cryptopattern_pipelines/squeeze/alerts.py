@@ -160,7 +160,7 @@ def squeeze_alerts(known: Known, rules: Sequence[Rule], start: datetime, end: da
     if rows.empty:
         return SQUEEZE_ALERTS.empty()
     rows = rows.sort_values(list(SQUEEZE_ALERTS.key), ignore_index=True)
-    return SQUEEZE_ALERTS.conform(rows[SQUEEZE_ALERTS.names])
+    return SQUEEZE_ALERTS.conform(rows[[name for name in SQUEEZE_ALERTS.names if name in rows]])
 
 
 def _asked(rows: pd.DataFrame, rule: Rule) -> pd.Series:
@@ -209,13 +209,12 @@ def _rates_by(rows: pd.DataFrame, rates: pd.DataFrame) -> pd.DataFrame:
     wanted = pd.DataFrame(
         {
             "place": np.arange(len(rows)),
-            "until": (rows["hour"].dt.floor("D") - _DAY).astype(TIME).to_numpy(),
+            "until": (rows["hour"].dt.floor("D") - _DAY).astype(TIME).array,
             "symbol": rows["symbol"].to_numpy(),
             "side": rows["side"].to_numpy(),
             "severity": rows["severity"].to_numpy(),
         }
     )
-    wanted["until"] = wanted["until"].astype("datetime64[us]").dt.tz_localize("UTC")
     wanted = wanted.sort_values("until", kind="stable")
 
     def standing(condition: "pd.Series[str] | str") -> pd.DataFrame:
