@@ -18,7 +18,7 @@ import pandas as pd
 from cryptopattern_pipelines.api.pictures import Pictures, ReadPicture, Upload
 from cryptopattern_pipelines.api.queries import Asked, Database
 from cryptopattern_pipelines.asking import similar_moments
-from cryptopattern_pipelines.market.symbols import coin_of
+from cryptopattern_pipelines.market.symbols import by_coin
 from cryptopattern_pipelines.reading import frames
 from cryptopattern_pipelines.reading.reading import to_dict
 from cryptopattern_pipelines.resources.analysis import Analysis
@@ -28,7 +28,7 @@ from cryptopattern_pipelines.squeeze.similar import NoMomentError
 from cryptopattern_pipelines.squeeze.win_rates import ALL
 from cryptopattern_pipelines.storage import schemas
 from cryptopattern_pipelines.storage.parquet import TableStore
-from cryptopattern_pipelines.storage.schemas import TEXT, TIME
+from cryptopattern_pipelines.storage.schemas import TIME
 
 TIMEFRAMES = ("24h", "7d", "1m")
 
@@ -132,8 +132,8 @@ class Analyst:
         ).drop_duplicates("sha256")
         by_hash = {picture.sha256: picture.reading for picture in read}
         return (
-            _by_coin(frames.liquidation_readings(pictures, by_hash)),
-            _by_coin(frames.liquidation_levels(pictures, by_hash)),
+            by_coin(frames.liquidation_readings(pictures, by_hash)),
+            by_coin(frames.liquidation_levels(pictures, by_hash)),
         )
 
     def _with_known(
@@ -141,7 +141,7 @@ class Analyst:
     ) -> pd.DataFrame:
         """What was read before, and now; a picture that was sent again counts once, as it counts now."""
         known = self._database.between(table, columns, start, end)
-        known = _by_coin(known[~known["sha256"].isin(fresh["sha256"])])
+        known = by_coin(known[~known["sha256"].isin(fresh["sha256"])])
         parts = [part for part in (known, fresh[list(columns)]) if len(part)]
         return pd.concat(parts, ignore_index=True) if parts else known
 
@@ -165,10 +165,6 @@ class Analyst:
             return []
         rates = self._database.between(schemas.WIN_RATES, schemas.WIN_RATES.names, day, day + timedelta(days=1), coin)
         return records(rates[rates["timeframe"].isin(timeframes) & (rates["condition"] == ALL)])
-
-
-def _by_coin(rows: pd.DataFrame) -> pd.DataFrame:
-    return rows.assign(symbol=rows["symbol"].map(coin_of, na_action="ignore").astype(TEXT))
 
 
 def records(rows: pd.DataFrame) -> list[dict[str, Any]]:

@@ -4,14 +4,13 @@ from datetime import timedelta
 from typing import Any
 
 import dagster as dg
-import pandas as pd
 
 from cryptopattern_pipelines import plots
 from cryptopattern_pipelines.assets.market import exchange_snapshots, market_candles, realised_liquidations
 from cryptopattern_pipelines.assets.materialise import Events, show, table_asset, write
 from cryptopattern_pipelines.assets.screenshots import liquidation_levels, liquidation_readings
 from cryptopattern_pipelines.automation.partitions import window_of
-from cryptopattern_pipelines.market.symbols import coin_of
+from cryptopattern_pipelines.market.symbols import by_coin
 from cryptopattern_pipelines.resources.analysis import Analysis
 from cryptopattern_pipelines.resources.stores import Store
 from cryptopattern_pipelines.squeeze import analyses, events, paths
@@ -21,11 +20,6 @@ GROUP = "squeeze"
 
 # Before a day's end, on the picture of its squeezes.
 _DAYS_SHOWN = timedelta(days=4)
-
-
-def _by_coin(rows: pd.DataFrame) -> pd.DataFrame:
-    coins = rows["symbol"].map(coin_of, na_action="ignore")
-    return rows.assign(symbol=coins.astype(schemas.TEXT))
 
 
 @dg.asset(
@@ -40,7 +34,7 @@ def squeeze_analyses(context: dg.AssetExecutionContext, store: Store, analysis: 
     window, settings = window_of(context), analysis.signals()
     pictures = window.reaching_back(settings.readings_lookback)
     readings, levels = (
-        _by_coin(store.read(table, pictures)) for table in (schemas.LIQUIDATION_READINGS, schemas.LIQUIDATION_LEVELS)
+        by_coin(store.read(table, pictures)) for table in (schemas.LIQUIDATION_READINGS, schemas.LIQUIDATION_LEVELS)
     )
     rows = analyses.squeeze_analyses(
         store.read(

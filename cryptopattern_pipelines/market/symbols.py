@@ -10,8 +10,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+import pandas as pd
+
 from cryptopattern_pipelines.market.renames import RENAMES
 from cryptopattern_pipelines.market.source import SymbolError
+from cryptopattern_pipelines.storage.schemas import TEXT
 
 Market = Literal["spot", "perpetual"]
 
@@ -90,12 +93,29 @@ def parse(name: str) -> Symbol:
     return renamed(as_listed(name))
 
 
-def coin_of(name: str) -> str:
-    """The coin that a chart's label means (1000PEPE is PEPE); a label that names none stays as it is."""
+def by_coin(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows read from charts, under the coins that their labels mean and at the price of one coin.
+
+    A label that names no coin stays as it is, a missing one missing.
+
+    Args:
+        rows: with `symbol`; `price`, USD, where there is one, is of what the label names: a bundle, or a coin under
+            the name and by the size that it had before a rename.
+    """
+    meant = {label: _meant(label) for label in rows["symbol"].dropna().unique()}
+    known = rows["symbol"].map(meant)
+    found = rows.assign(symbol=known.map(lambda symbol: symbol.coin, na_action="ignore").astype(TEXT))
+    if "price" not in rows:
+        return found
+    size = known.map(lambda symbol: symbol.multiplier, na_action="ignore").astype("float64").fillna(1.0)
+    return found.assign(price=rows["price"] / size)
+
+
+def _meant(label: str) -> Symbol:
     try:
-        return parse(name).coin
+        return parse(label)
     except SymbolError:
-        return name
+        return Symbol(label)
 
 
 def renamed(symbol: Symbol) -> Symbol:

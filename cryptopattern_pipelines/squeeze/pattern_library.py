@@ -93,11 +93,7 @@ def pattern_library(
     if not grid.symbols or not len(days):
         return PATTERN_LIBRARY.empty()
     ends = np.array([_row(grid, day) + 24 for day in days])
-    # A symbol's history may begin later than the longest; it is split where it is there, each symbol's by itself.
-    begun = np.where(features.scored.any(axis=0), np.argmax(features.scored, axis=0), 0)
-    begun = np.append(begun, begun.min())
-    oldest = np.maximum((ends - 24 * settings.history_days)[:, None], begun)
-    newest = np.maximum(np.broadcast_to(ends[:, None], oldest.shape), oldest)
+    oldest, newest = _stretches(features.scored, ends, 24 * settings.history_days)
     split = oldest + np.round((newest - oldest) * settings.discovery_share).astype(np.int64)
     starts = [begins(features, pattern) for pattern in PATTERNS]
     lead = settings.outcomes.volatility_hours
@@ -123,6 +119,22 @@ def pattern_library(
 
 def _row(grid: HourGrid, day: datetime) -> int:
     return int(pd.Timestamp(day).timestamp()) // 3600 - grid.first
+
+
+def _stretches(scored: Truths, ends: Whole, hours: int) -> tuple[Whole, Whole]:
+    """Where each day's history begins and ends, days x columns and the last column being all.
+
+    A symbol's history begins at its first scored hour of the last `hours`, for it may be listed later than they
+    began; that of all with the oldest of them. Hours after a day's end have no say: without a scored hour by then
+    the stretch is empty.
+    """
+    rows, columns = scored.shape
+    number = np.where(scored, np.arange(rows)[:, None], rows)
+    next_scored = np.vstack([np.minimum.accumulate(number[::-1], axis=0)[::-1], np.full((1, columns), rows)])
+    newest = np.broadcast_to(ends[:, None], (len(ends), columns + 1))
+    begun = next_scored[np.clip(ends - hours, 0, rows)]
+    begun = np.hstack([begun, begun.min(axis=1, keepdims=True)])
+    return np.minimum(begun, newest), newest
 
 
 def _on(grid: HourGrid, symbols: tuple[str, ...], found: Outcomes, lead: int) -> Outcomes:

@@ -1,3 +1,4 @@
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -6,6 +7,7 @@ from cryptopattern_pipelines.market import symbols
 from cryptopattern_pipelines.market.renames import RENAMES
 from cryptopattern_pipelines.market.source import SymbolError
 from cryptopattern_pipelines.market.symbols import Symbol
+from cryptopattern_pipelines.storage.schemas import LIQUIDATION_LEVELS, TEXT
 
 coin_names = st.from_regex(r"[A-Z][A-Z0-9]{1,7}", fullmatch=True).filter(
     lambda name: not name.endswith(("USD", "USDT", "USDC", "1000"))
@@ -108,3 +110,21 @@ def test_each_rename_is_told_once_and_its_source_with_it() -> None:
     assert len({rename.old for rename in RENAMES}) == len(RENAMES)
     assert not {rename.old for rename in RENAMES} & {rename.new for rename in RENAMES}
     assert all(rename.source.startswith("https://") for rename in RENAMES)
+
+
+def test_rows_of_charts_go_by_the_coin_at_the_price_of_one() -> None:
+    labels = pd.Series(["1000PEPE", "PEPE", "XBT", None, "a b c", "1000000MOGUSDT"], dtype=TEXT)
+    rows = pd.DataFrame({"symbol": labels, "price": [0.012, 0.000012, 60_000.0, 5.0, 7.0, 1.5]})
+    found = symbols.by_coin(rows)
+    expected = pd.Series(["PEPE", "PEPE", "BTC", None, "a b c", "MOG"], dtype=TEXT)
+    pd.testing.assert_series_equal(found["symbol"], expected, check_names=False)
+    assert found["price"].tolist() == pytest.approx([0.000012, 0.000012, 60_000.0, 5.0, 7.0, 0.0000015])
+    pd.testing.assert_frame_equal(symbols.by_coin(found), found)
+
+
+def test_rows_without_a_price_or_without_rows_go_by_the_coin_too() -> None:
+    rows = pd.DataFrame({"symbol": pd.Series(["1000PEPE"], dtype=TEXT), "long_pct": [40.0]})
+    assert symbols.by_coin(rows).to_dict("list") == {"symbol": ["PEPE"], "long_pct": [40.0]}
+    none = symbols.by_coin(LIQUIDATION_LEVELS.empty())
+    assert none.empty
+    LIQUIDATION_LEVELS.pandera.validate(none)

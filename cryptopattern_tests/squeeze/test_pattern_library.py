@@ -99,6 +99,29 @@ def test_a_days_rows_are_the_same_alone_and_in_a_range_and_know_nothing_of_later
     pd.testing.assert_frame_equal(alone, among[among["day"] == day].reset_index(drop=True))
 
 
+def test_a_coin_that_comes_later_changes_nothing_before_it_came() -> None:
+    """Nor does one that never has a scored hour, nor one whose scored hours end before the day's history begins."""
+    day = (START + timedelta(days=150)).to_pydatetime()
+    settings = LibrarySettings(history_days=100)
+    made, prices = market(0.2)
+    scored = made.scored.copy()
+    scored[: 24 * 60] = False
+    expected = pattern_library(replace(made, scored=scored), prices, [day], settings)
+
+    more, prices = market(0.2, symbols=("BTC", "ETH", "LATE", "NEVER"))
+    figures = more.figures.copy()
+    figures[:, 2:] = np.nan
+    came = np.zeros(more.grid.shape, dtype=bool)
+    came[:, :2] = scored
+    came[24 * 160 :, 2] = True
+    in_a_range = pattern_library(
+        replace(more, figures=figures, scored=came), prices, [day, day + timedelta(days=50)], settings
+    )
+    of_day = in_a_range[in_a_range["day"] == day].reset_index(drop=True)
+    pd.testing.assert_frame_equal(of_day, expected)
+    assert (expected.query("symbol == 'all'")["discovery_windows"] > 0).any()
+
+
 def test_another_symbol_changes_no_rate_of_the_rest() -> None:
     # Its q-value is the one thing that may: it counts how many were looked at.
     few, more = rows(0.2), rows(0.2, symbols=("BTC", "ETH", "SOL"))
