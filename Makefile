@@ -5,7 +5,7 @@ ifdef DATA
 export CRYPTOPATTERN_DATA := $(abspath $(DATA))
 endif
 
-.PHONY: demo up down doctor test backfill bench
+.PHONY: demo up down serve doctor test backfill bench
 
 demo:       ## set up, and run the bundled sample through every asset
 	@$(PYTHON) bootstrap.py demo
@@ -15,6 +15,9 @@ up:         ## open the Dagster UI, with schedules and sensors
 
 down:       ## stop what was started
 	@$(PYTHON) bootstrap.py down
+
+serve:      ## make serve [DATA=data/demo]: pages and REST interface on http://127.0.0.1:5000
+	@$(PYTHON) bootstrap.py run serve
 
 doctor:     ## say what is wrong with the installation, and the line that mends it
 	@$(PYTHON) bootstrap.py doctor

@@ -40,6 +40,7 @@ CHECKS = (
     ("dg", "check", "defs"),
     ("pytest", "-n", "2", "--dist", "worksteal"),
 )
+CHROMIUMS = ("chromium", "chromium-browser", "google-chrome")
 TESSERACT = {"Linux": "sudo apt-get install tesseract-ocr", "Darwin": "brew install tesseract"}
 
 
@@ -55,6 +56,7 @@ def main(arguments: list[str]) -> int:
     if not set_up(with_tools=command in ("test", "bench")):
         return 1
     if command == "test":
+        bring_chromium()
         return run_all(CHECKS)
     if command == "bench":
         return call("python", "-m", "cryptopattern_tests.benchmarks", *rest)
@@ -171,6 +173,15 @@ def bring_tesseract() -> bool:
     else:
         say(f"the project is installed, but can't read text: {problem}")
     return False
+
+
+def bring_chromium() -> None:
+    """Bring a Chromium for the tests of the pages where none is there; without one they are skipped."""
+    if any(map(shutil.which, CHROMIUMS)) or bring_by_apt("chromium"):
+        return
+    say("bringing a Chromium for the tests of the pages …")
+    if not quietly(str(tool("playwright")), "install", "chromium"):
+        say("no Chromium could be brought: the tests of the pages in a browser are skipped")
 
 
 def reading_problem() -> str:

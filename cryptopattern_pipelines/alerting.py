@@ -61,6 +61,9 @@ def alerts_of(store: Store, window: Window, rules: Iterable[alerts.Rule]) -> pd.
                 chain.reaching_back(settings.liquidations_lookback),
                 events.LIQUIDATION_COLUMNS,
             ),
+            store.read(
+                schemas.DERIVATIVES_METRICS, chain.reaching_back(settings.event_lookback), events.METRIC_COLUMNS
+            ),
             *chain,
             settings,
         )

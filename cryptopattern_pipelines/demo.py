@@ -101,6 +101,7 @@ def report(demo: Settings, console: Console) -> None:
     console.print(f"Parquet  {demo.store_root}/<table>/date=<day>/<hour>.parquet", soft_wrap=True)
     console.print(f"Postgres psql '{url}'", soft_wrap=True)
     console.print("         tables serving.squeeze_analyses, serving.win_rates, …", soft_wrap=True)
+    console.print(f"Pages    make serve DATA={home}   then http://127.0.0.1:5000", soft_wrap=True)
     console.print(f"UI       make up DATA={home}   then {address(demo)}", soft_wrap=True)
 
 

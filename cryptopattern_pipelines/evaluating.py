@@ -109,7 +109,7 @@ def from_archive(  # noqa: PLR0917 (an archive, what is added to it, and a windo
     analysed = analyses.squeeze_analyses(
         snapshots, schemas.LIQUIDATION_READINGS.empty(), liquidations, begins, end, settings
     )
-    told = events.squeeze_events(snapshots, candles, liquidations, analysed, begins, end)
+    told = events.squeeze_events(snapshots, candles, liquidations, analysed, begins, end, metrics=metrics)
     return Tables(snapshots, analysed, candles, told, pd.date_range(begins, end - _DAY, freq="D").as_unit("us"))
 
 

@@ -269,6 +269,42 @@ def test_a_missing_tesseract_is_told_with_the_line_to_type(
     assert "sudo apt-get install tesseract-ocr" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("there", "by_apt", "by_playwright", "ran"),
+    [
+        (["chromium-browser"], False, False, []),
+        ([], True, False, ["apt chromium"]),
+        ([], False, True, ["apt chromium", "playwright install chromium"]),
+        ([], False, False, ["apt chromium", "playwright install chromium"]),
+    ],
+)
+def test_a_chromium_is_brought_for_the_tests_where_there_is_none(  # noqa: PLR0917 (pytest hands them by name)
+    bootstrap: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    there: list[str],
+    by_apt: bool,
+    by_playwright: bool,
+    ran: list[str],
+) -> None:
+    done: list[str] = []
+
+    def apt(package: str) -> bool:
+        done.append(f"apt {package}")
+        return by_apt
+
+    def quietly(program: str, *arguments: str) -> bool:
+        done.append(" ".join([Path(program).name, *arguments]))
+        return by_playwright
+
+    monkeypatch.setattr(bootstrap.shutil, "which", lambda name: name if name in there else None)
+    monkeypatch.setattr(bootstrap, "bring_by_apt", apt)
+    monkeypatch.setattr(bootstrap, "quietly", quietly)
+    bootstrap.bring_chromium()
+    assert done == ran
+    assert ("are skipped" in capsys.readouterr().out) is not (bool(there) or by_apt or by_playwright)
+
+
 @pytest.mark.parametrize(("arguments", "code"), [([], 2), (["-h"], 0), (["--help"], 0)])
 def test_help_makes_nothing(place: Path, arguments: list[str], code: int) -> None:
     command = [sys.executable, str(PROJECT / "bootstrap.py"), *arguments]

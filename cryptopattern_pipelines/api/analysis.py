@@ -63,6 +63,21 @@ class Analyst:
             ApiError: a picture is refused, or the database is away.
         """
         read = self._pictures.read(coin, uploads, keep=keep)
+        return self.of_pictures(coin, read, timeframes, include_historical=include_historical)
+
+    def of_pictures(
+        self,
+        coin: str,
+        read: Sequence[ReadPicture],
+        timeframes: Sequence[str] = TIMEFRAMES,
+        *,
+        include_historical: bool = False,
+    ) -> dict[str, Any]:
+        """The same of pictures that are read already.
+
+        Raises:
+            ApiError: the database is away.
+        """
         analysis, notes = self._analysis(coin, read)
         answer = {
             "symbol": coin,

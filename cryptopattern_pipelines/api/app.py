@@ -17,6 +17,7 @@ from cryptopattern_pipelines.api.routes import analyze, service, tables
 from cryptopattern_pipelines.api.security import Guard
 from cryptopattern_pipelines.api.services import Services
 from cryptopattern_pipelines.resources.settings import Settings
+from cryptopattern_pipelines.web import routes as pages
 
 _LOOPBACK = re.compile(r"localhost|::1|127(\.\d{1,3}){3}")
 _KEEP_ALIVE_SECONDS, _GOING_DOWN_SECONDS = 5, 30
@@ -48,6 +49,7 @@ def build_app(settings: Settings, *, warm_up: bool = False) -> FastAPI:
         description=_ABOUT,
         version=importlib.metadata.version("cryptopattern"),
         lifespan=running,
+        docs_url=None,  # ours needs no scripts, see `web/reference.py`
         redoc_url=None,
         redirect_slashes=False,
     )
@@ -58,6 +60,8 @@ def build_app(settings: Settings, *, warm_up: bool = False) -> FastAPI:
     app.include_router(service.routes(services))
     app.include_router(tables.routes(services), dependencies=for_reads)
     app.include_router(analyze.routes(services, for_writes=needed), dependencies=for_reads)
+    app.include_router(pages.open_routes(app.openapi))
+    app.include_router(pages.routes(services))
     tell_errors(app)
     # The last that is added is the first that a request meets.
     app.add_middleware(BodyLimit, most_bytes=settings.api_max_body, seconds=settings.api_body_seconds)

@@ -1,4 +1,5 @@
-"""Errors as the service tells them: `success`, `error`, `message`, and never more of the inside than that.
+"""Errors as the service tells them: `success`, `error`, `message`, and never more of the inside than that; to browsers
+as a page.
 
 What belongs here: the shape and the status codes. What does not: when something is an error.
 """
@@ -10,6 +11,10 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.types import Scope
+
+from cryptopattern_pipelines.web.rendering import error_page, wants_page
 
 # The names are the guide's where it has one.
 NAMES = {
@@ -43,8 +48,10 @@ class ApiError(HTTPException):
         super().__init__(status, message, dict(headers or {}))
 
 
-def error_answer(status: int, message: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
-    """An error in the one shape that all have."""
+def error_answer(scope: Scope, status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
+    """An error in the one shape that all have, or as a page where a browser asked for one."""
+    if wants_page(scope):
+        return error_page(status, NAMES.get(status, "error"), message, dict(headers or {}))
     shown = {"success": False, "error": NAMES.get(status, "error"), "message": message}
     return JSONResponse(shown, status, {"Cache-Control": "no-store", **(headers or {})})
 
@@ -61,15 +68,15 @@ def tell_errors(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _wrong_parameters)
 
 
-def _told(_request: Request, error: Exception) -> JSONResponse:
+def _told(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     # Starlette's own, of an unknown path or method, have a mere phrase.
     messages = {404: "there is nothing here: see /docs", 405: "this method is not for this address: see /docs"}
     message = error.detail if isinstance(error, ApiError) else messages.get(error.status_code, error.detail)
-    return error_answer(error.status_code, message, error.headers)
+    return error_answer(request.scope, error.status_code, message, error.headers)
 
 
-def _wrong_parameters(_request: Request, error: Exception) -> JSONResponse:
+def _wrong_parameters(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     told = "; ".join(f"{'.'.join(map(str, wrong['loc'][1:]))}: {wrong['msg']}" for wrong in error.errors()[:5])
-    return error_answer(400, told)
+    return error_answer(request.scope, 400, told)

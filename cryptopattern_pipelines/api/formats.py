@@ -9,7 +9,7 @@ import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import pandas as pd
 import pyarrow
@@ -92,7 +92,8 @@ def link_to_next(request: Request, cursor: str | None) -> dict[str, str]:
     if cursor is None:
         return {}
     query = urlencode({**request.query_params, "cursor": cursor})
-    return {"Link": f'<{request.url.path}?{query}>; rel="next"'}
+    # Some coins have Chinese names, and a header's text is ASCII.
+    return {"Link": f'<{quote(request.url.path)}?{query}>; rel="next"'}
 
 
 def rows_model(table: TableSchema, name: str, *, with_symbol: bool = True, **more: Any) -> type[BaseModel]:

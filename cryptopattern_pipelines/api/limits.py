@@ -77,12 +77,12 @@ class BodyLimit:
         too_slow = ApiError(408, f"the request's body did not come within {self.seconds:g} s", closing)
         declared = dict(scope["headers"]).get(b"content-length", b"0")
         if not declared.isdigit() or int(declared) > self.most_bytes:
-            await error_answer(413, too_large.detail, closing)(scope, receive, send)
+            await error_answer(scope, 413, too_large.detail, closing)(scope, receive, send)
             return
         kind = dict(scope["headers"]).get(b"content-type", b"").split(b";")[0].strip().lower()
         if scope["method"] == "POST" and kind != b"multipart/form-data":
             told = "send the pictures as a form: multipart/form-data, field images"
-            await error_answer(415, told, closing)(scope, receive, send)
+            await error_answer(scope, 415, told, closing)(scope, receive, send)
             return
         loop = asyncio.get_running_loop()
         deadline, read, whole = loop.time() + self.seconds, 0, False

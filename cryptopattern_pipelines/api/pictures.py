@@ -71,17 +71,18 @@ class Pictures:
         """End the reading processes."""
         self._crew.close()
 
-    def read(self, coin: str, uploads: Sequence[Upload], *, keep: bool) -> list[ReadPicture]:
+    def read(self, coin: str | None, uploads: Sequence[Upload], *, keep: bool) -> list[ReadPicture]:
         """Read pictures, and keep them for the next run once all of them are known to be pictures.
+
+        Without `keep` nothing of a picture is left behind, its reading neither. Without a coin a picture is kept beside
+        the coins' folders, as one of which it isn't known whose it is.
 
         Raises:
             ApiError: 413, 415 or 422: one of them is too large, no picture, or broken; none is kept then.
                 503: the reader or the disk failed.
         """
         read = [self._read_one(coin, number, upload) for number, upload in enumerate(uploads, 1)]
-        return (
-            [self._kept(coin, upload, picture) for upload, picture in zip(uploads, read, strict=True)] if keep else read
-        )
+        return [self._kept(upload, picture) for upload, picture in zip(uploads, read, strict=True)] if keep else read
 
     def reading(self, sha256: str) -> Reading | None:
         """What was read from a picture by its hash, None where this version has read none of that hash."""
@@ -90,13 +91,18 @@ class Pictures:
 
     def picture_bytes(self, sha256: str) -> bytes | None:
         """A kept picture's bytes by its hash, None where none is kept."""
-        for suffix in _FORMATS:
-            path = f"_screenshots/{sha256[:2]}/{sha256}.{suffix}"
-            if self._store.files.exists(path):
-                return self._store.kept_bytes(path)
-        return None
+        path = self._path(sha256)
+        return None if path is None else self._store.kept_bytes(path)
 
-    def _read_one(self, coin: str, number: int, upload: Upload) -> ReadPicture:
+    def can_be_shown(self, sha256: str) -> bool:
+        """Whether a picture is kept, and was read by this version: all that drawing it annotated takes."""
+        return self._path(sha256) is not None and self.reading(sha256) is not None
+
+    def _path(self, sha256: str) -> str | None:
+        paths = (f"_screenshots/{sha256[:2]}/{sha256}.{suffix}" for suffix in _FORMATS)
+        return next(filter(self._store.files.exists, paths), None)
+
+    def _read_one(self, coin: str | None, number: int, upload: Upload) -> ReadPicture:
         sha256 = hashlib.sha256(upload.data).hexdigest()
         known = self.reading(sha256)
         item = Item(
@@ -110,12 +116,11 @@ class Pictures:
         suffix = self._suffix(found.format, number)
         earlier = self._earlier(sha256)
         when = self._captured(upload, found.exif_time)
-        file = earlier or f"{coin}/{when.time:%Y-%m-%dT%H-%M-%SZ}_{sha256[:16]}.{suffix}"
+        name = f"{when.time:%Y-%m-%dT%H-%M-%SZ}_{sha256[:16]}.{suffix}"
+        file = earlier or (f"{coin}/{name}" if coin else name)
         if earlier:  # the same bytes again: they were taken when they were, and are one row
             when = CapturedAt(time_in_name(PurePath(earlier).name) or when.time, "file_name")
         reading = replace(known or found.reading or Reading(file, sha256), file=file)
-        if known is None:
-            self._cache.put(sha256, encode(reading))
         return ReadPicture(
             upload.name, sha256, file, when, found.format, len(upload.data), reading, kept=earlier is not None
         )
@@ -137,11 +142,14 @@ class Pictures:
     def _earlier(self, sha256: str) -> str | None:
         """The file in the landing folder that an earlier request of the same bytes made, if it is still there."""
         landing = self._settings.landing_folder
-        found = sorted(landing.glob(f"*/*Z_{sha256[:16]}.*")) if landing.is_dir() else []
+        names = (f"*/*Z_{sha256[:16]}.*", f"*Z_{sha256[:16]}.*")
+        found = sorted(file for name in names for file in landing.glob(name)) if landing.is_dir() else []
         return found[0].relative_to(landing).as_posix() if found else None
 
-    def _kept(self, coin: str, upload: Upload, picture: ReadPicture) -> ReadPicture:
+    def _kept(self, upload: Upload, picture: ReadPicture) -> ReadPicture:
         """Put a picture into the landing folder, whole or not at all; its name is made here, none of it by callers."""
+        if self.reading(picture.sha256) is None:
+            self._cache.put(picture.sha256, encode(picture.reading))
         if picture.kept:
             return picture
         target = self._settings.landing_folder / picture.file

@@ -4,6 +4,8 @@ What belongs here: deciding whether a request goes on, and the record of those t
 request does.
 """
 
+import base64
+import binascii
 import hashlib
 import hmac
 import json
@@ -30,7 +32,12 @@ _READS = ("GET", "HEAD", "OPTIONS")
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 # Open even where reads need a key: what tells a load balancer that the service is up, and how to use it.
 _ALWAYS_OPEN = ("/api/v1/health", "/openapi.json", "/docs")
+_FILES = "/static/"
 _GUESSES_A_MINUTE = 10
+# Refused requests of one address that are written down. They cost a caller nothing and need no key: without an end to
+# them anyone could fill the disk.
+_REFUSALS_A_MINUTE = 60
+_REFUSED = (401, 403, 429)
 
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -40,12 +47,6 @@ HEADERS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
 }
-# The OpenAPI page's scripts come from where FastAPI has them.
-_DOCS_POLICY = (
-    "default-src 'none'; script-src 'unsafe-inline' https://cdn.jsdelivr.net; "
-    "style-src 'unsafe-inline' https://cdn.jsdelivr.net; img-src data: https://fastapi.tiangolo.com; "
-    "connect-src 'self'; frame-ancestors 'none'"
-)
 
 
 def new_key() -> tuple[str, str]:
@@ -69,7 +70,10 @@ def name_of(key: str, known: dict[str, str]) -> str | None:
 
 
 class AuditLog:
-    """A line of JSON for each request that writes, or tried to, in a file of the data folder."""
+    """A line of JSON for each request that writes, or tried to, in a file of the data folder.
+
+    Of those that an address was refused, so many a minute and no more; all are counted in the metrics.
+    """
 
     def __init__(self, file: Path) -> None:
         self.file = file
@@ -93,6 +97,7 @@ class Guard:
         self.reads = RateLimit(settings.api_reads_per_minute)
         self.writes = RateLimit(settings.api_writes_per_minute)
         self.guesses = RateLimit(_GUESSES_A_MINUTE)
+        self.refusals = RateLimit(_REFUSALS_A_MINUTE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request that may go on, count it, and write those down that write."""
@@ -110,8 +115,6 @@ class Guard:
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
                     headers.setdefault(name, value)
-                if scope["path"] == "/docs":
-                    headers["Content-Security-Policy"] = _DOCS_POLICY
                 headers.setdefault("Cache-Control", "no-store")
                 headers["X-Request-Id"] = state["number"]
             await send(message)
@@ -119,7 +122,7 @@ class Guard:
         try:
             self._check(scope, state)
         except ApiError as refused:
-            answer = error_answer(refused.status_code, refused.detail, refused.headers)
+            answer = error_answer(scope, refused.status_code, refused.detail, refused.headers)
             await answer(scope, receive, sending)
         else:
             try:
@@ -129,7 +132,7 @@ class Guard:
                     raise
                 log.exception("request %s failed", state["number"])
                 told = f"the service failed; its log says more under request {state['number']}"
-                await error_answer(500, told)(scope, receive, sending)
+                await error_answer(scope, 500, told)(scope, receive, sending)
         finally:
             self.telemetry.count(scope, status, time.perf_counter() - started)
             if scope["method"] not in _READS:
@@ -157,10 +160,10 @@ class Guard:
             name = name_of(key, self.settings.api_keys)
             if name is None:
                 self.guesses.take(address)
-                raise _unauthorized("this key is not known")
+                raise _unauthorized(scope, "this key is not known")
             state["caller"] = f"key {name}"
         elif self._needs_key(scope):
-            raise _unauthorized("a key is needed: Authorization: Bearer KEY, or X-API-Key: KEY")
+            raise _unauthorized(scope, "a key is needed: Authorization: Bearer KEY, or X-API-Key: KEY")
         wait = (self.reads if reads else self.writes).take(state["caller"])
         if wait:
             raise too_many(wait)
@@ -168,9 +171,11 @@ class Guard:
     def _needs_key(self, scope: Scope) -> bool:
         if not self.settings.api_keys or scope["method"] == "OPTIONS":
             return False
-        if scope["method"] not in _READS:
+        # A browser asks for the key where the form is: before a picture is sent, not after.
+        if scope["method"] not in _READS or scope["path"] == "/read":
             return True
-        return self.settings.api_key_for_reads and scope["path"] not in _ALWAYS_OPEN
+        open_to_all = scope["path"] in _ALWAYS_OPEN or scope["path"].startswith(_FILES)
+        return self.settings.api_key_for_reads and not open_to_all
 
     def _refuse_other_pages(self, headers: Headers) -> None:
         """Browsers send forms to any address without asking: one that another site's page sends is refused."""
@@ -181,6 +186,8 @@ class Guard:
             raise ApiError(403, "pages of other sites may not write here (CRYPTOPATTERN_API_CORS names those that may)")
 
     def _write_down(self, scope: Scope, state: dict[str, Any], status: int) -> None:
+        if status in _REFUSED and self.refusals.take(_address(scope)):
+            return
         entry = {
             "request": state["number"],
             "caller": state["caller"],
@@ -196,8 +203,11 @@ class Guard:
             log.error("the audit log can't be written (%s): %s", error.strerror, json.dumps(entry))
 
 
-def _unauthorized(message: str) -> ApiError:
-    return ApiError(401, message, {"WWW-Authenticate": "Bearer"})
+def _unauthorized(scope: Scope, message: str) -> ApiError:
+    """A browser, which wants a page or a picture on one, is told to ask the person: any name, the key as password."""
+    is_browser = any(kind in Headers(scope=scope).get("accept", "") for kind in ("text/html", "image/"))
+    asks = 'Basic realm="cryptopattern: the key as password", charset="UTF-8"' if is_browser else "Bearer"
+    return ApiError(401, message, {"WWW-Authenticate": asks})
 
 
 def _address(scope: Scope) -> str:
@@ -209,6 +219,11 @@ def _key_in(headers: Headers) -> str | None:
     kind, _, key = headers.get("authorization", "").partition(" ")
     if kind.lower() == "bearer" and key.strip():
         return key.strip()
+    if kind.lower() == "basic":  # what browsers can send with a page: the key is the password
+        try:
+            return base64.b64decode(key.strip(), validate=True).decode().partition(":")[2] or None
+        except (binascii.Error, UnicodeDecodeError):
+            return None
     return headers.get("x-api-key") or None
 
 

@@ -1,5 +1,6 @@
 """What the routes are handed: one of each for a running service."""
 
+import asyncio
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -80,6 +81,20 @@ class Services:
     def analyst(self) -> Analyst:
         """What joins pictures and tables."""
         return Analyst(self.settings, self.database, self.pictures)
+
+    async def worked_off(self, work: Callable[[], Result], *, pictures: int) -> Result:
+        """Wait for work over so many pictures, in the queue, and count them as read or refused.
+
+        Raises:
+            ApiError: as `Queue.submit` and the work itself.
+        """
+        try:
+            found: Result = await asyncio.wrap_future(self.queue.submit(work))
+        except ApiError as refused:
+            self.telemetry.pictures.labels(f"refused {refused.status_code}").inc(pictures)
+            raise
+        self.telemetry.pictures.labels("read").inc(pictures)
+        return found
 
     def close(self) -> None:
         """End processes and connections."""

@@ -4,7 +4,7 @@ import dagster as dg
 
 from cryptopattern_pipelines import alerting
 from cryptopattern_pipelines.assets.forecasts import squeeze_forecasts
-from cryptopattern_pipelines.assets.market import exchange_snapshots, realised_liquidations
+from cryptopattern_pipelines.assets.market import derivatives_metrics, exchange_snapshots, realised_liquidations
 from cryptopattern_pipelines.assets.materialise import Events, table_asset, write
 from cryptopattern_pipelines.assets.outcomes import win_rates
 from cryptopattern_pipelines.assets.squeeze import squeeze_analyses
@@ -23,7 +23,14 @@ _DAY_BEFORE = dg.AssetDep(win_rates, partition_mapping=dg.TimeWindowPartitionMap
     **table_asset(
         schemas.SQUEEZE_ALERTS,
         GROUP,
-        deps=[squeeze_analyses, squeeze_forecasts, exchange_snapshots, realised_liquidations, _DAY_BEFORE],
+        deps=[
+            squeeze_analyses,
+            squeeze_forecasts,
+            exchange_snapshots,
+            realised_liquidations,
+            derivatives_metrics,
+            _DAY_BEFORE,
+        ],
     )
 )
 def squeeze_alerts(

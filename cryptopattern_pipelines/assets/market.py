@@ -19,6 +19,7 @@ from cryptopattern_pipelines.market.symbols import coins
 from cryptopattern_pipelines.resources.market import Market
 from cryptopattern_pipelines.resources.stores import Store
 from cryptopattern_pipelines.storage import schemas
+from cryptopattern_pipelines.storage.imported import without_imported
 
 GROUP = "market"
 
@@ -60,8 +61,8 @@ def _written(
     told = tell_problems(context, source)
     if source.problems:
         choice = choice_of(market.symbols)
-        earlier = store.read(table, window_of(context))
-        rows = with_earlier(rows, earlier, source.problems, table.key, None if choice.top else coins(choice.names))
+        earlier = without_imported(table, store.read(table, window_of(context)))
+        rows = with_earlier(rows, earlier, source.problems, table, None if choice.top else coins(choice.names))
     passing = sum(problem.passing for problem in source.problems)
     yield from write(context, store, table, rows, **told, **{ASK_AGAIN: passing})
 

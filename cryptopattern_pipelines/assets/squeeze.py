@@ -6,7 +6,12 @@ from typing import Any
 import dagster as dg
 
 from cryptopattern_pipelines import plots
-from cryptopattern_pipelines.assets.market import exchange_snapshots, market_candles, realised_liquidations
+from cryptopattern_pipelines.assets.market import (
+    derivatives_metrics,
+    exchange_snapshots,
+    market_candles,
+    realised_liquidations,
+)
 from cryptopattern_pipelines.assets.materialise import Events, show, table_asset, write
 from cryptopattern_pipelines.assets.screenshots import liquidation_levels, liquidation_readings
 from cryptopattern_pipelines.automation.partitions import window_of
@@ -61,7 +66,7 @@ def squeeze_analyses(context: dg.AssetExecutionContext, store: Store, analysis: 
     **table_asset(
         schemas.SQUEEZE_EVENTS,
         GROUP,
-        deps=[exchange_snapshots, realised_liquidations, squeeze_analyses, market_candles],
+        deps=[exchange_snapshots, realised_liquidations, squeeze_analyses, market_candles, derivatives_metrics],
     )
 )
 def squeeze_events(context: dg.AssetExecutionContext, store: Store) -> Events:
@@ -82,6 +87,7 @@ def squeeze_events(context: dg.AssetExecutionContext, store: Store) -> Events:
         store.read(schemas.SQUEEZE_ANALYSES, moves, columns=events.ANALYSIS_COLUMNS),
         *window,
         settings,
+        store.read(schemas.DERIVATIVES_METRICS, moves, columns=events.METRIC_COLUMNS),
     )
     counts: dict[str, Any] = {
         name: rows[name].value_counts().to_dict() for name in ("squeeze_type", "severity", "evidence")

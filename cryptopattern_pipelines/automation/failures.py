@@ -103,12 +103,15 @@ def silence(status: dg.DefaultSensorStatus, ui: str) -> dg.SensorDefinition:
     ) -> dg.SkipReason:
         now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
         present = store.table(SQUEEZE_ANALYSES).present(now - MISSED_FOR_AT_MOST, now)
-        newest = present.max() if len(present) else None
-        is_silent = newest is not None and newest + HOUR <= now - SILENT_AFTER
+        # With no hour in a month nothing is new: a fresh installation stays untold, and a silent one silent.
+        if not len(present):
+            return dg.SkipReason("nothing new to tell")
+        newest = present.max()
+        is_silent = newest + HOUR <= now - SILENT_AFTER
         if is_silent is (context.cursor == "silent"):
             return dg.SkipReason("nothing new to tell")
         said = "no hour has come" if is_silent else "hours come again"
-        since = f"the newest is {newest:%Y-%m-%d %H:%M} UTC" if newest is not None else "there is none"
+        since = f"the newest is {newest:%Y-%m-%d %H:%M} UTC"
         context.log.warning(f"{said}: {since}")
         try:
             notifier.send(f"cryptopattern: {said}", f"{since}; `make doctor` says more\n{ui}")

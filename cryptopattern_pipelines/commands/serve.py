@@ -14,7 +14,7 @@ from cryptopattern_pipelines.resources.settings import API_KEYS_VARIABLE, load_s
     help="Address to listen at. One that other machines reach needs a key (api-key).",
 )
 def serve(port: int, host: str) -> None:
-    """Serve the REST interface until Ctrl-C.
+    """Serve the pages and the REST interface until Ctrl-C.
 
     \b
     cryptopattern serve --port 5000
@@ -23,7 +23,7 @@ def serve(port: int, host: str) -> None:
     """
     from cryptopattern_pipelines.api import app
 
-    click.echo(f"OpenAPI: http://{host}:{port}/docs", err=True)
+    click.echo(f"pages: http://{host}:{port}/   REST interface: http://{host}:{port}/docs", err=True)
     app.serve(load_settings(), host, port)
 
 

@@ -95,6 +95,8 @@ def between_sources(
     columns = SOURCES_APART[table]
     both = own[[*key, *columns]].merge(other[[*key, *columns]], on=list(key), suffixes=("", "_other"))
     lane = both["venue"] + ":" + both["market"] if "market" in key else both["venue"]
+    if "span_hours" in key:
+        lane += _of_span(both["span_hours"])
     found = []
     for column, tolerance in columns.items():
         one, two = (both[name].to_numpy(dtype="float64") for name in (column, f"{column}_other"))
@@ -195,6 +197,11 @@ def _outside(price: np.ndarray, candles: pd.DataFrame, tolerance: float) -> np.n
     return (price < low * (1 - tolerance)) | (price > high * (1 + tolerance))
 
 
+def _of_span(span: pd.Series) -> pd.Series:
+    """What tells a total of several hours from an hour's, which the same venue may have beside it."""
+    return (" " + span.astype("str") + "h").where(span > 1, "")
+
+
 def _liquidations(liquidations: pd.DataFrame, hours: pd.DatetimeIndex) -> pd.DataFrame:
     """What an aggregate tells of an hour or a day, against the venues that it is of: parts can't exceed the whole."""
     usd = liquidations["long_liquidated_usd"] + liquidations["short_liquidated_usd"]
@@ -216,5 +223,6 @@ def _liquidations(liquidations: pd.DataFrame, hours: pd.DatetimeIndex) -> pd.Dat
         both = of_span.merge(summed.reset_index(), on=_HOUR_AND_SYMBOL)
         total, sum_of_parts = both["usd"].to_numpy(), both["parts"].to_numpy()
         exceeds = sum_of_parts > total * (1 + LIQUIDATIONS_TOLERANCE)
-        found.append(_told(both, "liquidated_usd", both["venue"], both["venues"], (total, sum_of_parts))[exceeds])
+        lane = both["venue"] + _of_span(both["span_hours"])
+        found.append(_told(both, "liquidated_usd", lane, both["venues"], (total, sum_of_parts))[exceeds])
     return pd.concat(found, ignore_index=True) if found else MARKET_CONTRADICTIONS.empty()

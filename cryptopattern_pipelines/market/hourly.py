@@ -102,12 +102,14 @@ def candle_rows(found: list[tuple[Instrument, Columns]], venue: str) -> pd.DataF
 def with_intervals(funding: pd.DataFrame) -> pd.DataFrame:
     """Settled rates (`time`, `rate`) with `interval_hours`: the time since the settlement before, in whole hours.
 
-    The archive's own interval column is that time as well.
+    The archive's own interval column is that time as well. A settlement whose rate isn't told is left out, but ended
+    an interval: the next rate is not one of twice as many hours.
     """
     settled = funding.sort_values("time", kind="stable").drop_duplicates("time", keep="last", ignore_index=True)
     gap = (settled["time"].diff() / HOUR).round()
     known = gap.between(1, LONGEST_FUNDING_INTERVAL / HOUR)
-    return settled.assign(interval_hours=gap.where(known, _USUAL_FUNDING_INTERVAL).astype("int64"))
+    settled = settled.assign(interval_hours=gap.where(known, _USUAL_FUNDING_INTERVAL).astype("int64"))
+    return settled[settled["rate"].notna()].reset_index(drop=True)
 
 
 def metrics_rows(

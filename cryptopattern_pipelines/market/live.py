@@ -168,7 +168,7 @@ class LiveSource:
         return asyncio.run(self._candles(list(symbols), start, end))
 
     def derivatives_metrics(self, symbols: Iterable[str], start: datetime, end: datetime) -> pd.DataFrame:
-        """Rows of DERIVATIVES_METRICS; see `MarketSource.derivatives_metrics`.
+        """Rows of DERIVATIVES_METRICS; see `MarketSource.derivatives_metrics`. Only hours that are over.
 
         Venues keep open interest and ratios for a short time (Binance 30 days, OKX five): hours before it have
         funding alone, which is told in `problems`.
@@ -288,7 +288,8 @@ class LiveSource:
         return _sorted(frames, MARKET_CANDLES)
 
     async def _metrics(self, symbols: list[str], start: datetime, end: datetime) -> pd.DataFrame:
-        hours = hours_between(start, end)
+        # What is known by the end of an hour that goes on isn't known yet.
+        hours = self._closed(hours_between(start, end))
         before = start - self.longest_snapshot_age
         # Twice as far back as a rate lives, so that the first rate that may count has one before it.
         first = start - 2 * hourly.LONGEST_FUNDING_INTERVAL
@@ -318,8 +319,7 @@ class LiveSource:
             frames = []
             for desk, found in answers.items():
                 frames += [hourly.one_a_coin([rows for _, rows in one], DERIVATIVES_METRICS) for one in found]
-                closed = self._closed(hours)
-                lacking = {each: closed.difference(rows["hour"]) for one in found for each, rows in one}
+                lacking = {each: hours.difference(rows["hour"]) for one in found for each, rows in one}
                 # A coin's other instrument may have brought the hour.
                 for one in found:
                     brought = pd.DatetimeIndex(pd.concat([rows["hour"] for _, rows in one])) if one else hours[:0]

@@ -27,6 +27,7 @@ from typing import Any, Literal, get_args
 from cryptopattern_pipelines.market.source import MarketError
 from cryptopattern_pipelines.storage.schemas import (
     DERIVATIVES_METRICS,
+    FROM_IMPORT,
     MARKET_CANDLES,
     REAL,
     REALISED_LIQUIDATIONS,
@@ -90,7 +91,7 @@ class ColumnMapping:
                 table that takes no imports; days for a table of hours.
         """
         named = {**self.columns, **self.constants, **self.scale}
-        ours = [column.name for column in self.table.columns if column.name != self.table.partition]
+        ours = _ours(self.table)
         strange = sorted(set(named) - set(ours))
         if strange:
             raise MappingError(
@@ -128,8 +129,12 @@ def importable(name: str) -> TableSchema:
 def by_name(table: TableSchema, names: Iterable[str]) -> ColumnMapping:
     """The mapping of a file whose columns bear the table's own names, `hour` being the hour's start."""
     there = set(names)
-    ours = [column.name for column in table.columns if column.name != table.partition]
-    return ColumnMapping(table, table.partition, "hour", {name: name for name in ours if name in there})
+    return ColumnMapping(table, table.partition, "hour", {name: name for name in _ours(table) if name in there})
+
+
+def _ours(table: TableSchema) -> list[str]:
+    """The columns that a file may bring."""
+    return [name for name in table.names if name not in (table.partition, FROM_IMPORT)]
 
 
 def read_mapping(name: str) -> ColumnMapping:

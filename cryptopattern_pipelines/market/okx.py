@@ -172,7 +172,7 @@ async def funding(host: Host, instrument: Instrument, start: datetime, end: date
     """Settled funding rates of [start, end): `time`, `rate` (fraction); None for an unknown instrument.
 
     "Get funding rate history": of the last three months; `fundingRate` is what was predicted, `realizedRate` what
-    was paid.
+    was paid, empty where that isn't told.
 
     Raises:
         VenueError: the venue didn't answer, or not as documented.
@@ -197,7 +197,7 @@ async def funding(host: Host, instrument: Instrument, start: datetime, end: date
         pages.append(page)
         after, again = page["time"].min().to_pydatetime(), True
     found = pd.concat(pages, ignore_index=True)
-    return found[(found["time"] >= pd.Timestamp(start)) & found["rate"].notna()]
+    return found[found["time"] >= pd.Timestamp(start)]
 
 
 async def snapshots(host: Host, instrument: Instrument, start: datetime, end: datetime) -> pd.DataFrame | None:

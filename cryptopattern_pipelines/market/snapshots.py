@@ -171,7 +171,10 @@ class _Facts:
         cubes = []
         for column in columns:
             cube = np.full((len(names), count, len(self.symbols)), np.nan)
-            cube[at_lane, at_hour, at_symbol] = frame[column].to_numpy(dtype="float64")[inside]
+            values = frame[column].to_numpy(dtype="float64")[inside]
+            # A lane may have two rows in an hour, of which each fills cubes of its own: an hour's total and a day's.
+            told = ~np.isnan(values)
+            cube[at_lane[told], at_hour[told], at_symbol[told]] = values[told]
             cubes.append(cube)
         return names, tuple(cubes)
 

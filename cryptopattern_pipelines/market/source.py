@@ -11,6 +11,8 @@ from typing import Literal, Protocol
 
 import pandas as pd
 
+from cryptopattern_pipelines.storage.schemas import TableSchema
+
 HOUR = timedelta(hours=1)
 
 
@@ -91,26 +93,25 @@ def with_earlier(
     rows: pd.DataFrame,
     earlier: pd.DataFrame,
     problems: Iterable[Problem],
-    key: Iterable[str],
+    table: TableSchema,
     symbols: Iterable[str] | None,
 ) -> pd.DataFrame:
-    """Rows that were asked for again, with those of before that a venue with a problem did not bring this time.
+    """Rows that were asked for again, with what a venue that has a problem told before and did not bring this time.
+
+    That may be a row, or some of its values: a venue's funding may be there when its open interest is not.
 
     Args:
         rows: what the source brought now.
         earlier: what it had brought of the same hours before, in the same columns.
         problems: the source's.
-        key: the table's.
+        table: whose rows these are.
         symbols: the coins that are asked for, None for whichever were: rows of others are given up.
     """
     troubled = {problem.venue for problem in problems if problem.kind == "missing"}
     kept = earlier[earlier["venue"].isin(troubled)]
     if symbols is not None:
         kept = kept[kept["symbol"].isin(set(symbols))]
-    if kept.empty:
-        return rows
-    both = pd.concat([rows, kept], ignore_index=True) if len(rows) else kept
-    return both.drop_duplicates(list(key), keep="first").sort_values(list(key), ignore_index=True)
+    return table.filled_up(rows, kept)
 
 
 def hours_between(start: datetime, end: datetime) -> pd.DatetimeIndex:

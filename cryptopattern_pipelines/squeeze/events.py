@@ -30,6 +30,7 @@ from cryptopattern_pipelines.storage.schemas import SEVERITIES, SIGNALS, SQUEEZE
 
 SNAPSHOT_COLUMNS = ("hour", "symbol", "average_price", "open_interest_base")
 LIQUIDATION_COLUMNS = ("hour", "symbol", "venue", "span_hours", "long_liquidated_usd", "short_liquidated_usd")
+METRIC_COLUMNS = ("hour", "symbol", "venue", "open_interest_base")
 ANALYSIS_COLUMNS = ("hour", "symbol", *(f"{signal}_strength" for signal in SIGNALS))
 
 EVIDENCE = ("open_interest", "liquidations")
@@ -127,7 +128,7 @@ _SIDES = (_Side("SHORT_SQUEEZE", "short", 1), _Side("LONG_SQUEEZE", "long", -1))
 class _Facts:
     """Hours x symbols, NaN where not known; liquidations by the side that was closed, and daily ones days x symbols.
 
-    The first hour begins a day.
+    Open interest is venues x hours x symbols, coins. The first hour begins a day.
     """
 
     grid: HourGrid
@@ -149,7 +150,7 @@ class _Spans:
     sigmas: Floats
 
 
-def squeeze_events(  # noqa: PLR0917 (four tables, a window and the settings)
+def squeeze_events(  # noqa: PLR0917 (four tables, a window, the settings, and one table more)
     snapshots: pd.DataFrame,
     candles: pd.DataFrame | None,
     liquidations: pd.DataFrame,
@@ -157,6 +158,7 @@ def squeeze_events(  # noqa: PLR0917 (four tables, a window and the settings)
     start: datetime,
     end: datetime,
     settings: EventSettings = DEFAULTS,
+    metrics: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Tell the squeezes that were known to have ended in each day of [start, end).
 
@@ -175,7 +177,8 @@ def squeeze_events(  # noqa: PLR0917 (four tables, a window and the settings)
        the furthest price between: of candles, where they are handed in, else of closes.
     4. Where liquidations are known, they decide: of the squeezed side's, where an hourly feed has a week of the
        `liquidation_hours` before, an hour was at their `liquidation_percentile` or above; else, where a daily one has
-       a third of the `liquidation_days` before, a day that the event touched was at their `daily_percentile`.
+       a third of the `liquidation_days` before, a day that the event touched was at their `daily_percentile`; such an
+       event is known (`known_at`) no earlier than its last day's end.
     5. Where they are not known, and for moves of `certain_sigmas` that they don't show, open interest decides, where
        it is known: it fell in coins by at least `open_interest_drop_pct` from one hour to a later one, between the
        hour before the start and the event's being over, and the move in percent times that fall is at least
@@ -194,6 +197,8 @@ def squeeze_events(  # noqa: PLR0917 (four tables, a window and the settings)
         start: midnight at which the first day begins, UTC.
         end: midnight at which the last day ends, UTC.
         settings: thresholds and lengths.
+        metrics: DERIVATIVES_METRICS, at least METRIC_COLUMNS, for `settings.event_lookback`; None takes the snapshots'
+            sum of venues, which is right where there is one.
 
     Returns:
         SQUEEZE_EVENTS, sorted by day, symbol and start.
@@ -206,7 +211,7 @@ def squeeze_events(  # noqa: PLR0917 (four tables, a window and the settings)
         if hour % 24:
             raise WindowError(f"{time} is not midnight UTC: events are told for whole days")
     lead = -(-settings.lookback // timedelta(days=1)) * 24
-    facts = _facts(snapshots, candles, liquidations, first - lead, last)
+    facts = _facts(snapshots, candles, liquidations, metrics, first - lead, last)
     first_row = first - facts.grid.first
     parts = [_events(facts, side, first_row, settings) for side in _SIDES]
     frame = pd.concat(parts, ignore_index=True)
@@ -216,9 +221,10 @@ def squeeze_events(  # noqa: PLR0917 (four tables, a window and the settings)
     return SQUEEZE_EVENTS.conform(frame.sort_values(["day", "symbol", "started_at"], ignore_index=True))
 
 
-def squeezes_under_way(
+def squeezes_under_way(  # noqa: PLR0917 (three tables, a window, and the settings)
     snapshots: pd.DataFrame,
     liquidations: pd.DataFrame,
+    metrics: pd.DataFrame,
     start: datetime,
     end: datetime,
     settings: EventSettings = DEFAULTS,
@@ -233,6 +239,7 @@ def squeezes_under_way(
     Args:
         snapshots: EXCHANGE_SNAPSHOTS, at least SNAPSHOT_COLUMNS, for `settings.snapshots_lookback`.
         liquidations: REALISED_LIQUIDATIONS, at least LIQUIDATION_COLUMNS, for `settings.liquidations_lookback`.
+        metrics: DERIVATIVES_METRICS, at least METRIC_COLUMNS, for `settings.event_lookback`.
         start: start of the first hour, UTC.
         end: end of the last hour, UTC.
         settings: thresholds and lengths.
@@ -249,7 +256,7 @@ def squeezes_under_way(
     lead = -(-settings.lookback // timedelta(days=1)) * 24
     begin = first // 24 * 24 - lead
     hourly = liquidations[(liquidations["span_hours"] == 1).to_numpy(dtype=bool)]
-    facts = _facts(snapshots[snapshots["hour"] < end], None, hourly, begin, -(-last // 24) * 24)
+    facts = _facts(snapshots[snapshots["hour"] < end], None, hourly, metrics, begin, -(-last // 24) * 24)
     parts = [_under_way(facts, side, first - begin, last - begin, settings) for side in _SIDES]
     return pd.concat(parts, ignore_index=True).sort_values(["hour", "symbol", "squeeze_type"], ignore_index=True)
 
@@ -287,8 +294,13 @@ def _under_way(facts: _Facts, side: _Side, first_row: int, end_row: int, setting
     return frame[squeezed]
 
 
-def _facts(
-    snapshots: pd.DataFrame, candles: pd.DataFrame | None, liquidations: pd.DataFrame, first: int, last: int
+def _facts(  # noqa: PLR0917 (four tables and a window)
+    snapshots: pd.DataFrame,
+    candles: pd.DataFrame | None,
+    liquidations: pd.DataFrame,
+    metrics: pd.DataFrame | None,
+    first: int,
+    last: int,
 ) -> _Facts:
     """Lay out what is known of the hours in [first, last)."""
     hours = epoch_hours(snapshots["hour"])
@@ -308,11 +320,27 @@ def _facts(
         none = np.full((grid.length, 1), np.nan)
         high = np.fmax(close, np.hstack([paths.high, none])[:, columns])
         low = np.fmin(close, np.hstack([paths.low, none])[:, columns])
+    interest = open_interest[None] if metrics is None else _by_venue(grid, metrics)
     daily = (liquidations["span_hours"] > 1).to_numpy(dtype=bool)
     by_hour, of_days = _liquidated(grid, liquidations[~daily]), _liquidated(grid, liquidations[daily])
     # A daily total stands at one hour of its day, the others are not known.
     by_day = {side: np.fmax.reduce(usd.reshape(grid.length // 24, 24, -1), axis=1) for side, usd in of_days.items()}
-    return _Facts(grid, close, high, low, open_interest, by_hour, by_day)
+    return _Facts(grid, close, high, low, interest, by_hour, by_day)
+
+
+def _by_venue(grid: HourGrid, metrics: pd.DataFrame) -> Floats:
+    """Coins of open interest, venues x hours x symbols, NaN where not known."""
+    told = metrics[metrics["open_interest_base"].notna()]
+    parts = [told[(told["venue"] == venue).to_numpy(dtype=bool)] for venue in sorted(told["venue"].unique())]
+    cubes = [
+        grid.spread(
+            grid.cells(epoch_hours(part["hour"]), part["symbol"]),
+            part["open_interest_base"].to_numpy(dtype=np.float64),
+            np.nan,
+        )
+        for part in parts
+    ]
+    return np.stack(cubes) if cubes else np.full((1, *grid.shape), np.nan)
 
 
 def _liquidated(grid: HourGrid, liquidations: pd.DataFrame) -> dict[str, Floats]:
@@ -347,6 +375,8 @@ def _events(facts: _Facts, side: _Side, first_row: int, settings: EventSettings)
     certain = spans.sigmas >= settings.certain_sigmas
     squeezed = np.where(told_hourly | told_daily, stood_out | (certain & may_have_fallen), may_have_fallen)
     grid, known_row = facts.grid, spans.last + settings.quiet_hours
+    # A day's total is told when its day is over, which may be after the quiet hours.
+    day_told = np.where(told_daily & ~told_hourly, 24 * (spans.last // 24 + 1), 0)
     frame = pd.DataFrame(
         {
             "day": grid.times(known_row).dt.floor("D"),
@@ -355,7 +385,7 @@ def _events(facts: _Facts, side: _Side, first_row: int, settings: EventSettings)
             "started_at": grid.times(spans.start),
             "peaked_at": grid.times(peak),
             "ended_at": grid.times(spans.last + 1),
-            "known_at": grid.times(known_row + 1),
+            "known_at": grid.times(np.maximum(known_row + 1, day_told)),
             "trigger_price": trigger,
             "peak_price": peak_price,
             "move_pct": move,
@@ -466,10 +496,20 @@ def _open_interest_drop(open_interest: Floats, spans: _Spans, last: Whole) -> tu
     Either is NaN without two known hours.
     """
     first = spans.start - 1
-    highest = open_interest[first, spans.column]
+    steps = range(int((last - first).max(initial=0)) + 1)
+    told = np.zeros((len(open_interest), len(first)), dtype=np.int64)
+    for step in steps:
+        venues = open_interest[:, np.minimum(first + step, last), spans.column]
+        told += np.isfinite(venues) & (first + step <= last)
+    compared = told == told.max(axis=0)
+
+    def coins_at(rows: Whole) -> Floats:
+        return np.where(compared, open_interest[:, rows, spans.column], 0.0).sum(axis=0)
+
+    highest = coins_at(first)
     share, coins = np.full((2, len(first)), np.nan)
-    for step in range(1, int((last - first).max(initial=0)) + 1):
-        now = open_interest[np.minimum(first + step, last), spans.column]
+    for step in steps[1:]:
+        now = coins_at(np.minimum(first + step, last))
         fallen = np.where(first + step <= last, highest - now, np.nan)
         fallen_share = fallen / np.where(highest > 0, highest, np.nan)
         greater = (fallen_share > share) | (np.isnan(share) & ~np.isnan(fallen_share))

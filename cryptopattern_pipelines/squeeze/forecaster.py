@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from cryptopattern_pipelines.squeeze import models
@@ -121,17 +122,13 @@ class History:
     features: Features
     targets: Targets
 
-    @property
-    def symbols(self) -> tuple[str, ...]:
-        """Its symbols, in the columns' order."""
-        return self.features.grid.symbols
-
 
 @dataclass(frozen=True)
 class _Examples:
-    """Rows of a history: their hours since 1970, features and whether the target came."""
+    """Rows of a history: their hours since 1970, symbols, features and whether the target came."""
 
     hour: Whole
+    symbol: npt.NDArray[np.object_]
     figures: Floats
     came: Truths
 
@@ -240,7 +237,7 @@ def _train(
         "model_sha256": model.sha256,
         "trained_on": pd.Timestamp(day),
         "calibration": model.calibration.kind,
-        "training_sha256": _hash(history, learned, judged),
+        "training_sha256": _hash(history.features.names, learned, judged),
         "training_from": _time(learned.hour[0]),
         "training_to": _time(learned.hour[-1]),
         "training_rows": len(learned.hour),
@@ -279,11 +276,12 @@ def _examples(history: History, target: str, first: int, last: int, settings: Tr
     wanted = (numbers >= first) & (numbers < last) & (numbers % settings.step_hours == 0)
     chosen = history.features.scored & known & wanted[:, None]
     hour = np.broadcast_to(numbers[:, None], grid.shape)[chosen]
-    return _Examples(hour, history.features.figures[chosen], came[chosen])
+    symbol = np.broadcast_to(np.array(grid.symbols, dtype=object), grid.shape)[chosen]
+    return _Examples(hour, symbol, history.features.figures[chosen], came[chosen])
 
 
 def _part(rows: _Examples, chosen: Truths) -> _Examples:
-    return _Examples(rows.hour[chosen], rows.figures[chosen], rows.came[chosen])
+    return _Examples(rows.hour[chosen], rows.symbol[chosen], rows.figures[chosen], rows.came[chosen])
 
 
 def _fitted(
@@ -329,10 +327,11 @@ def _experience(chance: Floats, judged: _Examples) -> tuple[Experience, ...]:
     )
 
 
-def _hash(history: History, learned: _Examples, judged: _Examples) -> str:
-    """A hash of all that a training looked at."""
-    digest = hashlib.sha256(repr((history.features.names, history.symbols)).encode())
+def _hash(names: Sequence[str], learned: _Examples, judged: _Examples) -> str:
+    """A hash of all that a training looked at, and of nothing else: a symbol that came later has no part in it."""
+    digest = hashlib.sha256(repr(names).encode())
     for rows in (learned, judged):
+        digest.update("\n".join(rows.symbol).encode())
         for array in (rows.hour, rows.figures, rows.came):
             digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()

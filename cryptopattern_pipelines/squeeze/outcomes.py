@@ -49,8 +49,9 @@ class Outcomes:
     """For an entry at the close of each hour, hours x symbols: is its outcome known, and what did either side get.
 
     `known` says that the path reaches over the whole horizon; when that is, is for the caller to ask: the horizon
-    of row t ends with row t + horizon. Returns are fractions net of costs, NaN where the outcome is not known: the
-    target's or the stop's, or, where neither was touched, that of the last close within the horizon.
+    of row t ends with row t + horizon. Returns are fractions of the position's value at entry, net of costs, NaN where
+    the outcome is not known: the target's or the stop's, or, where neither was touched, that of the last close within
+    the horizon. A short gains what the price loses: at most all of it, while its loss has no bound.
     """
 
     known: Truths
@@ -67,8 +68,8 @@ def outcomes(paths: PricePaths, horizon_hours: int, settings: OutcomeSettings) -
     at that close) x sqrt(horizon), a long wins when a later high touches C x exp(target x s + k), where it has gained
     its target net of costs, before a low touches C x exp(-stop x s + k); a short the other way round. When one candle
     touches both, which came first can't be told: that is a loss for either side. Nothing touched is no win. An
-    outcome is not known when sigma is not, or when less than `least_coverage` of the horizon's candles are there; a
-    missing candle touches nothing.
+    outcome is not known when sigma is not, when the horizon ends after the last row, or when less than
+    `least_coverage` of its candles are there; a missing candle touches nothing.
     """
     close = paths.close
     sigma = trailing_sigma(close, settings.volatility_hours) * np.sqrt(horizon_hours)
@@ -76,6 +77,8 @@ def outcomes(paths: PricePaths, horizon_hours: int, settings: OutcomeSettings) -
     beyond = np.zeros((horizon_hours, close.shape[1]), dtype=np.int64)
     coverage = trailing_sum(np.vstack([present, beyond]), horizon_hours)[horizon_hours:]
     known = np.isfinite(sigma) & np.isfinite(close) & (coverage >= settings.least_coverage * horizon_hours)
+    # What is yet to come is not what is missing: with its last hours an outcome may still change.
+    known[max(0, len(close) - horizon_hours) :] = False
     won = {side: np.zeros_like(known) for side in SIDES}
     returns = {side: np.full_like(close, np.nan) for side in SIDES}
     for left in range(0, close.shape[1], _COLUMNS):
@@ -83,7 +86,9 @@ def outcomes(paths: PricePaths, horizon_hours: int, settings: OutcomeSettings) -
         path = _Path(paths.high[some], paths.low[some], close[some], sigma[some], horizon_hours)
         for side, (gained, log_return) in _sides(path, settings).items():
             won[side][some] = known[some] & gained
-            returns[side][some] = np.where(known[some], np.expm1(log_return), np.nan)
+            # As many coins as were sold are bought back, so a short's return is that of the price, turned round.
+            gain = np.expm1(log_return) if side == "long" else -np.expm1(-log_return)
+            returns[side][some] = np.where(known[some], gain, np.nan)
     return Outcomes(known, won["long"], won["short"], returns["long"], returns["short"])
 
 
@@ -115,7 +120,7 @@ class _Path:
 
 
 def _sides(path: _Path, settings: OutcomeSettings) -> dict[str, tuple[Truths, Floats]]:
-    """For each side: where it touches its target before its stop, and its log return net of costs."""
+    """For each side: where it touches its target before its stop, and the log return net of costs in its direction."""
     target, stop, costs = (
         settings.target_sigmas * path.sigma,
         settings.stop_sigmas * path.sigma,

@@ -57,8 +57,8 @@ def precisions_at_top(
 ) -> tuple[Floats, Floats]:
     """How often the target came among the shares of rows with the greatest chances, and the same in each draw.
 
-    Rows of equal chance count by their mean, so that a score which gives most rows the same chance earns no more from
-    their order than from drawing lots.
+    Rows of equal chance count by their mean, in each draw by that of the rows drawn, so that a score which gives most
+    rows the same chance earns no more from their order than from drawing lots.
 
     Args:
         chance: stated chances.
@@ -72,10 +72,13 @@ def precisions_at_top(
     """
     order = np.argsort(-chance, kind="stable")
     _, group, size = np.unique(-chance[order], return_inverse=True, return_counts=True)
-    share_came = (np.bincount(group, came[order].astype(np.float64)) / size)[group]
+    first = np.concatenate(([0], np.cumsum(size)[:-1]))
+    sorted_came = came[order].astype(np.float64)
 
     def at_top(weight: Floats) -> Floats:
-        rows, hits = np.cumsum(weight), np.cumsum(weight * share_came)
+        drawn = np.add.reduceat(weight, first)
+        share_came = np.add.reduceat(weight * sorted_came, first) / np.where(drawn > 0, drawn, 1.0)
+        rows, hits = np.cumsum(weight), np.cumsum(weight * share_came[group])
         cut = np.minimum(np.searchsorted(rows, np.array(shares) * rows[-1]), len(rows) - 1)
         return hits[cut] / np.maximum(rows[cut], 1e-12)
 

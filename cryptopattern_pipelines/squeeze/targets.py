@@ -53,7 +53,7 @@ def targets(
       the barrier above, or below, before the other one. `any_move`: either of the two.
 
     Whether a squeeze began is known where every day is told by whose end it would have been, and like a move where
-    the symbol has its candles.
+    the symbol has its candles. Neither is known of the grid's last 24 hours.
 
     Args:
         grid: hours and symbols that are asked for.
@@ -64,7 +64,8 @@ def targets(
     """
     settings = settings or OutcomeSettings()
     lead = settings.volatility_hours
-    paths = price_paths(candles, grid.first - lead, grid.first + grid.length + HORIZON_HOURS)
+    # Nobody says how far the candles go: the grid's end is what is known to be over.
+    paths = price_paths(candles, grid.first - lead, grid.first + grid.length)
     found = outcomes(paths, HORIZON_HOURS, settings)
     at = pd.Index(paths.grid.symbols).get_indexer(pd.Index(grid.symbols))
 

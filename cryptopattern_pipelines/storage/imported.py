@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from cryptopattern_pipelines.storage.parquet import ParquetTable, TableStore
-from cryptopattern_pipelines.storage.schemas import TableSchema
+from cryptopattern_pipelines.storage.schemas import FROM_IMPORT, TEXT, TableSchema
 
 _REJECTED = "_imported/_rejected"
 
@@ -30,8 +31,38 @@ class Taken:
 def with_imported(
     store: TableStore, schema: TableSchema, rows: pd.DataFrame, start: datetime, end: datetime
 ) -> pd.DataFrame:
-    """An asset's rows of [start, end), filled up with what was imported; the asset's own values come first."""
-    return schema.filled_up(rows, imported(store, schema, start, end))
+    """An asset's rows of [start, end), filled up with what was imported, and said which values were.
+
+    The asset's own values come first.
+    """
+    others = imported(store, schema, start, end)
+    if others.empty:
+        return rows
+    together = schema.filled_up(rows, others)
+    key, values = list(schema.key), _values(schema)
+    at = pd.MultiIndex.from_frame(together[key])
+    filled = at.isin(pd.MultiIndex.from_frame(others[key]))
+    own = rows.set_index(key)[values].reindex(at[filled]).notna().to_numpy()
+    told = together.loc[filled, values].notna().to_numpy() & ~own
+    names = [",".join(np.array(values)[row]) or None for row in told]
+    of_import = pd.Series(names, index=together.index[filled], dtype=TEXT).reindex(together.index)
+    return together.assign(**{FROM_IMPORT: of_import})
+
+
+def without_imported(schema: TableSchema, rows: pd.DataFrame) -> pd.DataFrame:
+    """What an asset's own source told of a table's rows, `with_imported` undone."""
+    if rows[FROM_IMPORT].isna().all():
+        return rows
+    own = rows.copy()
+    of_import = own.pop(FROM_IMPORT).fillna("").str.split(",")
+    for name in _values(schema):
+        own[name] = own[name].mask(of_import.map(lambda names, name=name: name in names))
+    needed = [column.name for column in schema.columns if not column.nullable]
+    return schema.conform(own.dropna(subset=needed))
+
+
+def _values(schema: TableSchema) -> list[str]:
+    return [name for name in schema.names if name not in (*schema.key, FROM_IMPORT)]
 
 
 def imported(store: TableStore, schema: TableSchema, start: datetime, end: datetime) -> pd.DataFrame:

@@ -63,6 +63,10 @@ _POSTGRES: dict[str, Any] = {
 }
 
 
+# The column that tells an asset's own values from those that a user's import filled in.
+FROM_IMPORT = "from_import"
+
+
 @dataclass(frozen=True)
 class Column:
     """One column: its pandas dtype, what it means, and what its values may be.
@@ -178,6 +182,15 @@ class TableSchema:
             one = both[shared].groupby(key, as_index=False, sort=False).first()
             both = pd.concat([both[~shared], one[self.names]], ignore_index=True)
         return self.conform(both.sort_values(key))
+
+
+def _from_import() -> Column:
+    return Column(
+        FROM_IMPORT,
+        TEXT,
+        "columns whose values a user's own file brought, comma between; empty where the source told them all",
+        True,
+    )
 
 
 def _hour() -> Column:
@@ -419,6 +432,7 @@ MARKET_CANDLES = TableSchema(
             True,
             _not_negative(),
         ),
+        _from_import(),
     ),
     indexes=(("symbol", "hour"),),
     rules=(pa.Check(_candle_is_possible, error="low <= open, close <= high"),),
@@ -444,6 +458,7 @@ DERIVATIVES_METRICS = TableSchema(
         Column("top_account_ratio", REAL, "the same of the top traders' accounts", True, _not_negative()),
         Column("top_position_ratio", REAL, "top traders' long over short positions", True, _not_negative()),
         Column("taker_volume_ratio", REAL, "takers' buy over sell volume", True, _not_negative()),
+        _from_import(),
     ),
     indexes=(("symbol", "hour"),),
 )
@@ -452,7 +467,7 @@ REALISED_LIQUIDATIONS = TableSchema(
     "realised_liquidations",
     "hour",
     "positions that one venue closed by force in one symbol, in the hour or in a span that ends with it",
-    ("hour", "symbol", "venue"),
+    ("hour", "symbol", "venue", "span_hours"),
     (
         _hour(),
         _symbol(),
@@ -472,6 +487,7 @@ REALISED_LIQUIDATIONS = TableSchema(
             "complete: every order; sampled: the feed shows at most one order a second",
             checks=_one_of(["complete", "sampled"]),
         ),
+        _from_import(),
     ),
     indexes=(("symbol", "hour"),),
 )

@@ -290,6 +290,18 @@ def test_writes_are_written_down_a_line_each_and_keys_are_not(locked: Service) -
     assert "not a key" not in log.read_text()
 
 
+def test_refused_requests_do_not_fill_the_disk(bare: Settings) -> None:
+    log = bare.data / "audit.jsonl"
+    before = len(log.read_text().splitlines()) if log.exists() else 0
+    with serving(bare, api_keys=with_key()) as service:
+        for _ in range(200):
+            assert service.client.post("/api/v1/analyze/BTC").status_code == 401
+        refused = len(log.read_text().splitlines()) - before
+        assert 60 <= refused < 100
+        send(service, picture(), headers=BEARER)
+        assert json.loads(log.read_text().splitlines()[-1])["caller"] == "key tester"
+
+
 def test_a_bug_is_told_without_its_trace(bare: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     from cryptopattern_pipelines.api.queries import Database
 

@@ -8,7 +8,7 @@ import psycopg2
 import pytest
 
 from cryptopattern_pipelines.storage.schemas import TABLES
-from cryptopattern_tests.api.conftest import WINDOW, Service
+from cryptopattern_tests.api.conftest import WINDOW, Service, serving
 from cryptopattern_tests.integration.installation import Installation
 
 PATHS = {
@@ -67,6 +67,30 @@ def test_csv_and_parquet_hold_the_same_rows_and_name_the_next_page(service: Serv
     following = service.client.get(csv.links["next"]["url"]).json()["data"]["analyses"]
     assert following[0]["hour"] < rows[-1]["hour"]
     assert csv.links == parquet.links
+
+
+def test_a_page_of_a_coin_with_a_chinese_name_names_the_next_one(installation: Installation) -> None:
+    coin = "\u5e01\u5b89\u4eba\u751f"
+    columns = ", ".join(TABLES["exchange_snapshots"].names)
+    others = columns.replace("symbol", "%s", 1)
+    with (
+        serving(installation.settings) as service,
+        closing(psycopg2.connect(installation.settings.database_url)) as server,
+    ):
+        with server, server.cursor() as cursor:
+            cursor.execute(
+                f"INSERT INTO serving.exchange_snapshots ({columns}) SELECT {others} FROM serving.exchange_snapshots "
+                "WHERE symbol = 'BTC' ORDER BY hour DESC LIMIT 3",
+                (coin,),
+            )
+        try:
+            first = service.client.get(f"/api/v1/snapshots/{coin}?limit=2")
+            assert first.status_code == 200
+            following = service.client.get(first.links["next"]["url"])
+            assert [following.json()["data"]["count"], following.links] == [1, {}]
+        finally:
+            with server, server.cursor() as cursor:
+                cursor.execute("DELETE FROM serving.exchange_snapshots WHERE symbol = %s", (coin,))
 
 
 def test_what_a_caller_holds_is_not_sent_again(service: Service) -> None:

@@ -176,6 +176,9 @@ def test_hours_that_stay_away_are_told_once_and_once_when_they_come_again(
         tick()
         tick()
         assert [message["title"] for message in box.messages] == ["cryptopattern: no hour has come"]
+        (tmp_path / SQUEEZE_ANALYSES.name).rename(tmp_path / "a month ago")
+        tick()  # as silent as before, though no hour of the last month is left
+        assert len(box.messages) == 1
         store.table(SQUEEZE_ANALYSES).write([], now - HOUR_LONG, now)
         tick()
         tick()

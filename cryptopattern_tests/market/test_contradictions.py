@@ -112,8 +112,25 @@ def test_venues_cannot_have_liquidated_more_than_all_of_them() -> None:
     hours = [liquidation(START - n * HOUR, "binance", 1.0) for n in range(30)]
     assert found(liquidations=[*hours, liquidation(START, "all", 24.0, 24)]) == []
     assert found(liquidations=[*hours, liquidation(START, "all", 20.0, 24)]) == [
-        ("liquidated_usd", "all", "binance", 20.0, 24.0)
+        ("liquidated_usd", "all 24h", "binance", 20.0, 24.0)
     ]
+
+
+def test_an_hours_total_and_a_days_of_one_venue_are_told_apart() -> None:
+    hours = [liquidation(START - n * HOUR, "binance", 10.0) for n in range(24)]
+    wholes = [liquidation(START, "all", 5.0), liquidation(START, "all", 100.0, 24)]
+    assert found(liquidations=[*hours, *wholes]) == [
+        ("liquidated_usd", "all", "binance", 5.0, 10.0),
+        ("liquidated_usd", "all 24h", "binance", 100.0, 240.0),
+    ]
+    own = REALISED_LIQUIDATIONS.conform([liquidation(START, "all", 5.0)])
+    other = REALISED_LIQUIDATIONS.conform([liquidation(START, "all", 100.0, 24)])
+    assert between_sources(own, other, "realised_liquidations", REALISED_LIQUIDATIONS.key).empty
+    corrected = REALISED_LIQUIDATIONS.conform([liquidation(START, "all", 6.0), liquidation(START, "all", 200.0, 24)])
+    own = REALISED_LIQUIDATIONS.conform([*own.to_dict("records"), *other.to_dict("records")])
+    rows = between_sources(own, corrected, "realised_liquidations", REALISED_LIQUIDATIONS.key)
+    MARKET_CONTRADICTIONS.pandera.validate(rows)
+    assert set(rows["source_a"]) == {"all", "all 24h"}
 
 
 def test_two_sources_of_one_candle_are_held_against_each_other_cell_by_cell() -> None:

@@ -123,6 +123,12 @@ def test_intervals_are_the_time_since_the_settlement_before() -> None:
     assert hourly.with_intervals(settled)["interval_hours"].tolist() == [8, 8, 8, 4, 2, 8]
 
 
+def test_a_settlement_without_a_rate_still_ends_an_interval() -> None:
+    settled = pd.DataFrame({"time": FIRST + pd.to_timedelta([0, 8, 16], "h"), "rate": [0.1, np.nan, 0.3]})
+    told = hourly.with_intervals(settled)
+    assert list(zip(told["rate"], told["interval_hours"], strict=True)) == [(0.1, 8), (0.3, 8)]
+
+
 def test_binance_labels_mean_the_end_of_five_minutes_and_from_june_2026_their_start() -> None:
     labels = pd.Series(pd.to_datetime(["2026-06-24 23:55", "2026-06-25 00:00"], utc=True))
     shift = hourly.snapshot_times(labels) - labels

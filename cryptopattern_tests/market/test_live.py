@@ -401,6 +401,29 @@ def test_okx_open_interest_is_known_once_its_five_minutes_are_over() -> None:
     assert rows["funding_rate"].isna().all()
 
 
+def test_an_okx_settlement_without_a_rate_does_not_lengthen_the_next_interval() -> None:
+    times = [str(ms(START + 8 * n * HOUR)) for n in range(3)]
+    rates = [
+        {"fundingTime": time, "realizedRate": rate, "fundingRate": "1"}
+        for time, rate in zip(times, ("0.0001", "", "0.0001"), strict=True)
+    ]
+    okx = OkxReplies(funding={"BTC-USDT-SWAP": rates})
+    with serving(BinanceReplies(), okx) as server:
+        rows = live(server).derivatives_metrics(["BTC"], START, START + 24 * HOUR).set_index("hour")
+    assert rows["funding_interval_hours"].dropna().unique().tolist() == [8]
+    assert rows.index[rows["funding_rate"].notna()].tolist() == [START + n * HOUR for n in (*range(8), *range(16, 24))]
+
+
+def test_metrics_of_an_hour_that_goes_on_are_not_told() -> None:
+    funding = {"BTCUSDT": [{"fundingTime": ms(START + 8 * n * HOUR), "fundingRate": "0.0001"} for n in range(-2, 2)]}
+    with serving(BinanceReplies(funding=funding), OkxReplies()) as server:
+        source = live(server)
+        source._wall = lambda: START + 3 * HOUR - timedelta(minutes=20)
+        rows = source.derivatives_metrics(["BTC"], START, START + 6 * HOUR)
+        assert rows["hour"].tolist() == [START, START + HOUR]
+        assert source.derivatives_metrics(["BTC"], START + 2 * HOUR, START + 3 * HOUR).empty
+
+
 def test_open_interest_that_a_venue_no_longer_has_is_told() -> None:
     end = START + 40 * timedelta(days=1)
     statistics = {

@@ -464,3 +464,8 @@ def test_a_days_liquidations_stand_in_the_hour_that_ends_the_day_alone() -> None
     hourly = [liquidation(START + n * HOUR, 5.0, 5.0, "all") for n in range(47)]
     rows = exchange_snapshots(*tables(candles, [], [*hourly, days[1]]), START, START + 48 * HOUR).set_index("hour")
     assert rows["long_liquidated_24h_usd"].loc[[START + 46 * HOUR, START + 47 * HOUR]].tolist() == [120.0, 240.0]
+    # An hour and a day of one venue that end together are both told.
+    both = [*hourly, liquidation(START + 47 * HOUR, 5.0, 5.0, "all"), days[1]]
+    for order in (both, both[::-1]):
+        rows = exchange_snapshots(*tables(candles, [], order), START, START + 48 * HOUR).set_index("hour")
+        assert rows["long_liquidated_24h_usd"].iloc[-1] == 120.0

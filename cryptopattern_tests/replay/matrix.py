@@ -136,8 +136,7 @@ def _cell(
     # one then had brought before stays.
     again, later = _run(server, tables) if any(problem.passing for problem in problems) else (first, [])
     again = {
-        table.name: with_earlier(again[table.name], first[table.name], later, table.key, WORLD.coins)
-        for table in tables
+        table.name: with_earlier(again[table.name], first[table.name], later, table, WORLD.coins) for table in tables
     }
     missing = {table.name: _missing(whole, first, table) for table in tables}
     return Cell(

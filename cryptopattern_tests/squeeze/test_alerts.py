@@ -179,17 +179,22 @@ def test_a_forecast_is_told_with_its_chance_and_base_rate() -> None:
     assert row["price"] == 1.0
 
 
+def under_way(snapshots: pd.DataFrame, start: datetime = TODAY, end: datetime = TODAY + DAY) -> pd.DataFrame:
+    """The squeezes under way in a market of one venue."""
+    return squeezes_under_way(snapshots, NO_LIQUIDATIONS, snapshots.assign(venue="binance"), start, end)
+
+
 def test_a_squeeze_is_told_in_the_hour_in_which_it_is_seen_and_not_by_what_comes_after() -> None:
     market = after_calm(FALL)
-    seen = squeezes_under_way(market, NO_LIQUIDATIONS, TODAY, TODAY + DAY)
+    seen = under_way(market)
     assert ((seen["hour"] - TODAY) // HOUR).tolist() == [2]
     event = squeeze_events(market, None, NO_LIQUIDATIONS, NO_ANALYSES, TODAY, TODAY + DAY).iloc[0]
     assert seen["started_at"].iloc[-1] == event["started_at"]
     assert seen["move_sigmas"].iloc[-1] == event["move_sigmas"]
     then = market[market["hour"] < TODAY + 3 * HOUR]
-    pd.testing.assert_frame_equal(squeezes_under_way(then, NO_LIQUIDATIONS, TODAY, TODAY + 3 * HOUR), seen)
+    pd.testing.assert_frame_equal(under_way(then, end=TODAY + 3 * HOUR), seen)
     for hour in seen["hour"]:
-        alone = squeezes_under_way(market, NO_LIQUIDATIONS, hour, hour + HOUR)
+        alone = under_way(market, hour, hour + HOUR)
         pd.testing.assert_frame_equal(alone, seen[seen["hour"] == hour].reset_index(drop=True))
     facts = known([0.0] * 48, start=TODAY, under_way=seen)
     rows = squeeze_alerts(facts, [Rule("r", "squeeze")], TODAY, TODAY + timedelta(days=1))
@@ -200,6 +205,6 @@ def test_a_squeeze_is_told_in_the_hour_in_which_it_is_seen_and_not_by_what_comes
 
 def test_a_fall_in_which_open_interest_stays_is_no_squeeze_under_way() -> None:
     market = after_calm(FALL, [1000.0] * 4)
-    assert squeezes_under_way(market, NO_LIQUIDATIONS, TODAY, TODAY + DAY).empty
+    assert under_way(market).empty
     market = after_calm(FALL, [1000.0, 990.0, 930.0, 930.0])
-    assert len(squeezes_under_way(market, NO_LIQUIDATIONS, TODAY, TODAY + DAY)) > 0
+    assert len(under_way(market)) > 0

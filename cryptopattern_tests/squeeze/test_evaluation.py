@@ -41,6 +41,17 @@ def test_a_score_that_says_the_same_of_all_is_worth_the_base_rate() -> None:
     assert top == pytest.approx(0.1)
 
 
+def test_equal_chances_vary_as_much_as_what_came_of_the_rows_drawn() -> None:
+    # Ten weeks in which all came, and ten in which nothing did; nothing is said of which is which.
+    week = np.repeat(np.arange(20), 50)
+    came = week < 10
+    weights = block_weights(20, 500, 1)
+    whole, draws = precisions_at_top(np.full(1000, 0.3), came, week, (0.05, 1.0), weights)
+    drawn = weights[:, :10].sum(axis=1) / 20
+    assert whole == pytest.approx([0.5, 0.5])
+    assert draws == pytest.approx(np.stack([drawn, drawn], axis=1))
+
+
 def test_every_block_is_drawn_once_on_average() -> None:
     weights = block_weights(50, 2000, 1)
     assert (weights.sum(axis=1) == 50).all()

@@ -182,6 +182,28 @@ def test_open_interest_must_fall_where_it_is_known(lowest: float, count: int) ->
         assert rows["liquidated_source"].tolist() == ["open_interest_proxy"]
 
 
+def test_a_venue_that_is_silent_for_an_hour_closed_nobodys_position() -> None:
+    def metrics(silent: int, lowest: float) -> pd.DataFrame:
+        times = hours(TODAY - 4 * HOUR, 24)
+        left = np.where(times >= TODAY + 2 * HOUR, lowest, 1000.0)
+        whole = pd.DataFrame({"hour": times, "symbol": "BTC", "venue": "binance", "open_interest_base": left})
+        other = whole.assign(venue="okx", open_interest_base=500.0)
+        return pd.concat([whole, other.drop(index=silent)]).astype({"symbol": "str", "venue": "str"})
+
+    drops = []
+    for silent in range(24):
+        assert told(after_calm(FALL), metrics=metrics(silent, 1000.0)).empty
+        [event] = told(after_calm(FALL), metrics=metrics(silent, 800.0)).to_dict("records")
+        drops.append(event["open_interest_drop_pct"])
+    # Of both venues, or where one is silent within the event, from the hour before it to its being over, of the other.
+    assert drops == pytest.approx([100 * 200 / 1500] * 5 + [20.0] * 6 + [100 * 200 / 1500] * 13)
+    # One venue is what the snapshots say of it, gaps and all.
+    interest = [1000.0, np.nan, 900.0, 950.0, 880.0, 880.0]
+    snapshots = after_calm(FALL, interest)
+    alone = snapshots.assign(venue="binance")
+    pd.testing.assert_frame_equal(told(snapshots), told(snapshots, metrics=alone))
+
+
 def test_the_larger_the_move_the_less_open_interest_has_to_fall() -> None:
     assert len(told(after_calm([88.0] * 4, [1000.0, 1000.0, 1000.0, 989.0]))) == 1
     assert told(after_calm([88.0] * 4, [1000.0, 1000.0, 1000.0, 991.0])).empty
@@ -225,6 +247,13 @@ def test_where_no_feed_tells_hours_the_totals_of_the_days_must_stand_out() -> No
     assert told(after_calm(FALL), liquidations=fed_daily([*usual, 5.0]), settings=UNCERTAIN).empty
     # The day of the start, which ends after the event, is told by then; a day later than the event is not its own.
     assert told(after_calm(FALL), liquidations=fed_daily([*usual, 5.0, 50.0]), settings=UNCERTAIN).empty
+
+
+def test_what_a_days_total_decides_is_known_when_the_day_is_over() -> None:
+    usual = [1.0] * CALM_DAYS
+    plain, daily = told(after_calm(FALL)), told(after_calm(FALL), liquidations=fed_daily([*usual, 50.0]))
+    assert (plain["known_at"].tolist(), daily["known_at"].tolist()) == ([TODAY + 7 * HOUR], [TODAY + DAY])
+    assert plain["day"].tolist() == daily["day"].tolist() == [TODAY]
 
 
 def test_an_event_across_midnight_has_the_totals_of_both_days() -> None:

@@ -98,6 +98,26 @@ def test_what_comes_after_a_day_changes_no_verdict_of_it(day: int) -> None:
     assert not forecaster_rows(told(known, 60, day + 1)).equals(forecaster_rows(there))
 
 
+def test_a_symbol_without_rows_to_learn_from_leaves_no_trace() -> None:
+    made = history(100, planted=1.0)
+    grid, scored = made.features.grid, made.features.scored
+    of_nothing = np.zeros((len(scored), 1), dtype=bool)
+    features = replace(
+        made.features,
+        grid=replace(grid, symbols=(*grid.symbols, "WITHALONGNAME")),
+        figures=np.concatenate([made.features.figures, made.features.figures[:, :1]], axis=1),
+        scored=np.hstack([scored, of_nothing]),
+    )
+    targets = replace(
+        made.targets,
+        came=np.concatenate([made.targets.came, made.targets.came[:, :1]], axis=1),
+        known=np.concatenate([made.targets.known, made.targets.known[:, :1]], axis=1),
+    )
+    there, here = (forecaster_rows(told(each, 90, 95)) for each in (made, History(features, targets)))
+    pd.testing.assert_frame_equal(there, here)
+    assert there["training_sha256"].notna().any()
+
+
 def forecasts(made: History) -> pd.DataFrame:
     stood = {each.day + DAY: {each.target: each.standing} for each in told(made, 60, 129) if each.standing}
     return squeeze_forecasts(made.features, stood)

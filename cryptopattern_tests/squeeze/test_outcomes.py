@@ -74,6 +74,12 @@ def test_missing_candles_are_forgiven_up_to_the_coverage() -> None:
     assert entry(path([nan, UP, nan, nan]), half) == (False, False, False)
 
 
+def test_an_outcome_whose_last_hours_are_yet_to_come_is_not_known() -> None:
+    half = replace(SETTINGS, least_coverage=0.5)
+    assert entry(path([100, 100.5, 100]), half) == (False, False, False)
+    assert entry(path([100, 100.5, 100, UP]), half) == (True, True, False)
+
+
 def test_barriers_need_not_stand_alike() -> None:
     near_stop = replace(SETTINGS, target_sigmas=1.0, stop_sigmas=0.25)
     # .6 % down is a stop of the long and no target of the short; up again is then the short's stop.
@@ -95,9 +101,9 @@ def test_a_target_counts_when_it_is_reached_net_of_costs() -> None:
 
 
 def returns(paths: PricePaths, settings: OutcomeSettings = SETTINGS) -> tuple[float, float]:
-    """Net log returns of long and short, entered at the last calm hour's close."""
+    """Net log returns in the direction of long and short, entered at the last calm hour's close."""
     found = outcomes(paths, HORIZON, settings)
-    return float(np.log1p(found.long_return[CALM, 0])), float(np.log1p(found.short_return[CALM, 0]))
+    return float(np.log1p(found.long_return[CALM, 0])), float(-np.log1p(-found.short_return[CALM, 0]))
 
 
 def test_a_return_is_the_barriers_or_the_last_closes() -> None:
@@ -109,6 +115,14 @@ def test_a_return_is_the_barriers_or_the_last_closes() -> None:
     half = replace(SETTINGS, least_coverage=0.5)
     assert returns(path([101, 99, 101, float("nan")]), half) == pytest.approx((np.log(1.01), -np.log(1.01)))
     assert np.isnan(returns(path([101, UP, 100]))).all()
+
+
+def test_a_short_gains_what_the_price_loses() -> None:
+    wide = replace(SETTINGS, target_sigmas=100, stop_sigmas=100)
+    for last in (50, 80, 125, 200):
+        found = outcomes(path([100, 100, 100, last]), HORIZON, wide)
+        assert found.long_return[CALM, 0] == pytest.approx((last - 100) / 100)
+        assert found.short_return[CALM, 0] == pytest.approx((100 - last) / 100)
 
 
 def test_no_past_no_barriers() -> None:
@@ -126,6 +140,7 @@ def plain(paths: PricePaths, horizon: int, settings: OutcomeSettings) -> Outcome
     for t, s in np.ndindex(close.shape):
         after = slice(t + 1, t + 1 + horizon)
         whole = np.isfinite(close[after, s]).sum() >= settings.least_coverage * horizon
+        whole = whole and t + horizon < len(close)
         known[t, s] = whole and np.isfinite(close[t, s]) and np.isfinite(sigma[t, s])
         if not known[t, s]:
             continue
@@ -133,14 +148,15 @@ def plain(paths: PricePaths, horizon: int, settings: OutcomeSettings) -> Outcome
         for won, gained, sign in ((long_won, long_return, 1), (short_won, short_return, -1)):
             target = close[t, s] * np.exp(sign * (settings.target_sigmas * sigma[t, s] + costs))
             stop = close[t, s] * np.exp(-sign * (settings.stop_sigmas * sigma[t, s] - costs))
-            gained[t, s] = np.expm1(sign * np.log(last / close[t, s]) - costs)
+            # Costs move the price that counts against either side.
+            gained[t, s] = sign * (last / close[t, s] * np.exp(-sign * costs) - 1)
             for top, bottom in zip(high[after, s], low[after, s], strict=True):
                 hit = top >= target if sign > 0 else bottom <= target
                 stopped = bottom <= stop if sign > 0 else top >= stop
                 if hit or stopped:
                     won[t, s] = hit and not stopped
                     at = settings.target_sigmas if won[t, s] else -settings.stop_sigmas
-                    gained[t, s] = np.expm1(at * sigma[t, s])
+                    gained[t, s] = sign * np.expm1(sign * at * sigma[t, s])
                     break
     return Outcomes(known, long_won, short_won, long_return, short_return)
 

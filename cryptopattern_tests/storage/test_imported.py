@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cryptopattern_pipelines.storage.files import DiskFiles, Put
-from cryptopattern_pipelines.storage.imported import Taken, keep_rejected, take_in, with_imported
+from cryptopattern_pipelines.storage.imported import Taken, keep_rejected, take_in, with_imported, without_imported
 from cryptopattern_pipelines.storage.parquet import TableStore, UnreadablePartitionError
-from cryptopattern_pipelines.storage.schemas import DERIVATIVES_METRICS, REALISED_LIQUIDATIONS
+from cryptopattern_pipelines.storage.schemas import DERIVATIVES_METRICS, REALISED_LIQUIDATIONS, TEXT
 
 START = datetime(2024, 7, 31, 22, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -64,6 +64,25 @@ def test_a_sources_values_come_first_and_imported_ones_fill_the_rest(
     assert together.equals(together.sort_values(KEY, ignore_index=True))
     again = DERIVATIVES_METRICS.filled_up(together, imported)
     pd.testing.assert_frame_equal(again, together)
+
+
+@settings(max_examples=50, deadline=None)
+@given(frames, frames)
+def test_what_the_source_told_can_be_told_from_what_was_imported(
+    tmp_path_factory: pytest.TempPathFactory, source: pd.DataFrame, brought: pd.DataFrame
+) -> None:
+    store = TableStore(tmp_path_factory.mktemp("store"))
+    take_in(store, DERIVATIVES_METRICS, brought)
+    together = with_imported(store, DERIVATIVES_METRICS, source, START, START + 6 * HOUR)
+    DERIVATIVES_METRICS.pandera.validate(together)
+    pd.testing.assert_frame_equal(without_imported(DERIVATIVES_METRICS, together), source)
+    told = cells(together.drop(columns="from_import"))
+    assert told == cells(brought) | cells(source)
+    filled = {
+        (*row[:-1], name) for row in together[[*KEY, "from_import"]].dropna().itertuples(index=False)
+        for name in row[-1].split(",")
+    }  # fmt: skip
+    assert filled == told.keys() - cells(source).keys()
 
 
 @settings(max_examples=25, deadline=None)
@@ -146,7 +165,9 @@ def test_an_assets_rows_are_filled_up_and_stay_as_they_are_without_imports(tmp_p
         store, DERIVATIVES_METRICS, metrics({(0, "BTC"): (7.0, 1.5), (0, "ETH"): (8.0, None), (1, "ETH"): (9.0, None)})
     )
     filled = with_imported(store, DERIVATIVES_METRICS, rows, START, START + HOUR)
-    pd.testing.assert_frame_equal(filled, metrics({(0, "BTC"): (1.0, 1.5), (0, "ETH"): (8.0, None)}))
+    expected = metrics({(0, "BTC"): (1.0, 1.5), (0, "ETH"): (8.0, None)})
+    brought = ["long_short_account_ratio", "instrument,open_interest_base"]
+    pd.testing.assert_frame_equal(filled, expected.assign(from_import=pd.Series(brought, dtype=TEXT)))
 
 
 def test_what_was_set_aside_is_kept_by_file_and_replaced(tmp_path: Path) -> None:

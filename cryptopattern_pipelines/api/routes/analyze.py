@@ -1,6 +1,5 @@
 """Pictures sent to be read and analysed, and what was read from a picture."""
 
-import asyncio
 import threading
 import time
 from collections import OrderedDict
@@ -153,12 +152,7 @@ def routes(services: Services, for_writes: Sequence[params.Depends] = ()) -> API
         work = partial(
             _analyze, services, symbol, uploads, timeframes.split(","), include_historical=include_historical == "true"
         )
-        try:
-            data = await asyncio.wrap_future(services.queue.submit(work))
-        except ApiError as refused:
-            services.telemetry.pictures.labels(f"refused {refused.status_code}").inc(len(uploads))
-            raise
-        services.telemetry.pictures.labels("read").inc(len(uploads))
+        data = await services.worked_off(work, pictures=len(uploads))
         request.state.audit["sha256"] = [reading["sha256"] for reading in data["readings"]]
         body = {
             "success": True,
