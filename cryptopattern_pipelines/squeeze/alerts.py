@@ -17,7 +17,12 @@ from cryptopattern_pipelines.squeeze.grid import Truths, Whole, epoch_hours, win
 from cryptopattern_pipelines.squeeze.win_rates import SIDE_OF
 from cryptopattern_pipelines.storage.schemas import SEVERITIES, SQUEEZE_ALERTS, TIME
 
-ANALYSIS_COLUMNS = ("hour", "symbol", "price", "squeeze_type", "probability", "severity", "explanation")
+# What an alert of an analysis bears as it stands there.
+_AS_ANALYSED = (
+    "squeeze_type", "price", "severity", "probability", "direction_confidence", "signal_count", "estimated_timeframe",
+    "risk_level",
+)  # fmt: skip
+ANALYSIS_COLUMNS = ("hour", "symbol", *_AS_ANALYSED, "explanation")
 FORECAST_COLUMNS = (
     "hour", "symbol", "target", "probability_pct", "base_rate_pct", "base_sample_size", "interval_low_pct",
     "interval_high_pct", "interval_sample_size", "drivers",
@@ -190,9 +195,7 @@ def _analyses(known: Known) -> pd.DataFrame:
             "claim": analyses["squeeze_type"],
             "kind": "analysis",
             "side": analyses["squeeze_type"].map(SIDE_OF),
-            "price": analyses["price"],
-            "severity": analyses["severity"],
-            "probability": analyses["probability"],
+            **{name: analyses[name] for name in _AS_ANALYSED},
             "sentence": analyses["explanation"].fillna("No explanation is known."),
         }
     )
@@ -261,6 +264,7 @@ def _forecasts(known: Known) -> pd.DataFrame:
             "symbol": forecasts["symbol"],
             "claim": forecasts["target"],
             "kind": "forecast",
+            "squeeze_type": forecasts["target"].where(forecasts["target"].isin(SQUEEZE_TARGETS)).str.upper(),
             "side": forecasts["target"].map(SIDE_OF_TARGET),
             "severity": pd.Series(None, index=forecasts.index, dtype="str"),
             "probability": chance,
@@ -298,6 +302,7 @@ def _under_way(known: Known) -> pd.DataFrame:
             "symbol": seen["symbol"],
             "claim": seen["squeeze_type"],
             "kind": "squeeze",
+            "squeeze_type": seen["squeeze_type"],
             "side": seen["squeeze_type"].map(SIDE_OF),
             "price": seen["price"],
             "severity": seen["severity"],

@@ -176,7 +176,19 @@ def test_a_forecast_is_told_with_its_chance_and_base_rate() -> None:
     assert row["sentence"] == (
         "The forecaster sees a chance of 12.0 % of a short squeeze within 24 hours. Driven by funding +0.42."
     )
-    assert row["price"] == 1.0
+    assert (row["price"], row["squeeze_type"]) == (1.0, "SHORT_SQUEEZE")
+    [row] = squeeze_alerts(facts, [Rule("r", "forecast", targets=("up_move",))], START, START + HOUR).to_dict("records")
+    assert (row["claim"], row["side"], row["probability"]) == ("up_move", "long", 90.0)
+    assert pd.isna(row["squeeze_type"])
+
+
+def test_an_alert_of_an_analysis_bears_what_the_analysis_says() -> None:
+    facts = known([0.0] * 24 + [60.0])
+    [row] = squeeze_alerts(facts, [Rule("r")], START, START + DAY).to_dict("records")
+    [analysis] = facts.analyses[facts.analyses["hour"] == START].to_dict("records")
+    same = ["squeeze_type", "price", "severity", "probability", "direction_confidence", "signal_count"]
+    assert {name: row[name] for name in same} == {name: analysis[name] for name in same}
+    assert (row["risk_level"], row["estimated_timeframe"]) == ("LOW_CONFIDENCE", "3-7 days")
 
 
 def under_way(snapshots: pd.DataFrame, start: datetime = TODAY, end: datetime = TODAY + DAY) -> pd.DataFrame:

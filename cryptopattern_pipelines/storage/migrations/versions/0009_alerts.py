@@ -37,6 +37,13 @@ def upgrade() -> None:
             comment="analysis: an hour's score; forecast: a calibrated chance; squeeze: one is under way",
         ),
         sa.Column(
+            "squeeze_type",
+            sa.Text(),
+            autoincrement=False,
+            nullable=True,
+            comment="the claim where it is a squeeze; empty for a target that is only a move",
+        ),
+        sa.Column(
             "side",
             sa.Text(),
             autoincrement=False,
@@ -57,6 +64,34 @@ def upgrade() -> None:
             autoincrement=False,
             nullable=True,
             comment="of an analysis the guide's heuristic score, of a forecast its calibrated chance, percent; empty for a squeeze that is seen",
+        ),
+        sa.Column(
+            "direction_confidence",
+            sa.Double(),
+            autoincrement=False,
+            nullable=True,
+            comment="of an analysis, as in squeeze_analyses",
+        ),
+        sa.Column(
+            "signal_count",
+            sa.BigInteger(),
+            autoincrement=False,
+            nullable=True,
+            comment="of an analysis: signals present",
+        ),
+        sa.Column(
+            "estimated_timeframe",
+            sa.Text(),
+            autoincrement=False,
+            nullable=True,
+            comment="of an analysis: by the score, as the guide has it",
+        ),
+        sa.Column(
+            "risk_level",
+            sa.Text(),
+            autoincrement=False,
+            nullable=True,
+            comment="of an analysis: by the score and the number of signals",
         ),
         sa.Column(
             "status",
