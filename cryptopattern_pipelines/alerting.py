@@ -4,8 +4,8 @@ What belongs here: reading the store, the message, and the order of sending and 
 alerts (`squeeze/alerts.py`), and the log itself (`storage/deliveries.py`).
 
 An alert is sent at least once: the log says that a message is begun before it is sent, and that it was taken right
-after. A sender that dies between the two leaves it begun, and it is sent again, saying that it may have come before:
-a squeeze told twice does less harm than one never told.
+after. Where that can't be known, since the sender died between the two or a service did not answer in time, it is sent
+again, saying that it may have come before: a squeeze told twice does less harm than one never told.
 """
 
 import hashlib
@@ -18,13 +18,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from io import StringIO
 from typing import Any
+from urllib.parse import quote
 
 import apprise
 import pandas as pd
 from apprise.attachment.memory import AttachMemory
 
 from cryptopattern_pipelines import plots
-from cryptopattern_pipelines.automation.partitions import HOURLY, Window
+from cryptopattern_pipelines.automation.partitions import Window
 from cryptopattern_pipelines.resources.alert_rules import RuleBook
 from cryptopattern_pipelines.resources.settings import Settings
 from cryptopattern_pipelines.resources.stores import Store
@@ -35,10 +36,15 @@ from cryptopattern_pipelines.storage.deliveries import Delivery, DeliveryLog
 FIRST_WAIT = timedelta(minutes=1)
 # The waits double: the last attempt is some two hours after the first.
 MOST_ATTEMPTS = 8
-# A tick of a sensor has 60 s; a service may take some 10 to refuse.
-_BUDGET_SECONDS = 35.0
+# A tick of a sensor has 60 s; the last message of it is begun by then, and may wait for two answers.
+_BUDGET_SECONDS = 25.0
+# Apprise waits for 4, and a picture takes its time: what is given up too early comes twice.
+_ANSWER_SECONDS = 15.0
 _HOUR = timedelta(hours=1)
 _PICTURE_HOURS = timedelta(hours=72)
+
+# Why a message may have come though nobody said so.
+_CUT_OFF = "no answer"
 
 Row = Mapping[str, Any]
 
@@ -126,11 +132,9 @@ def message(row: Row, link: str, *, again: bool = False) -> tuple[str, str]:
     return f"{row['symbol']}: {claim}{severity}, {how}", "\n".join(lines)
 
 
-def link_to(settings: Settings, ui: str, row: Row) -> str:
-    """Where an alert can be looked at: the symbol's page of the public address, else its hour in the Dagster UI."""
-    if settings.public_url:
-        return f"{settings.public_url}/api/v1/analyses/{row['symbol']}?from={row['hour']:%Y-%m-%dT%H:%MZ}"
-    return f"{ui}/assets/{schemas.SQUEEZE_ALERTS.name}?partition={row['hour'].strftime(HOURLY.fmt)}"
+def link_to(settings: Settings, row: Row) -> str:
+    """Where an alert can be looked at: the symbol's page."""
+    return f"{settings.public_url}/symbols/{quote(row['symbol'])}?days=7"
 
 
 def picture(store: Store, row: Row) -> bytes | None:
@@ -158,21 +162,28 @@ def label_of(address: str) -> str:
 
 def send(address: str, title: str, body: str, png: bytes | None = None) -> str | None:
     """Send one message to one address; None when its service took it, else why not, without anything of the address."""
-    hub = apprise.Apprise()
-    if not hub.add(address):
+    service = apprise.Apprise.instantiate(address)
+    if service is None:
         return "Apprise does not know the address"
+    if service.socket_read_timeout == apprise.URLBase.socket_read_timeout:  # no `rto` in the address
+        service.socket_read_timeout = _ANSWER_SECONDS
+    # A logger of its own, that hands nothing on: what Apprise says may hold a host, a channel or a token.
+    words = StringIO()
+    service.logger = logging.Logger("apprise", logging.DEBUG)
+    service.logger.addHandler(logging.StreamHandler(words))
     attach = apprise.AppriseAttachment(AttachMemory(png, name="alert.png", mimetype="image/png")) if png else None
-    with apprise.LogCapture(level=logging.WARNING, fmt="%(message)s") as log:
-        assert isinstance(log, StringIO)
-        taken = hub.notify(body=body, title=title, attach=attach, body_format=apprise.NotifyFormat.TEXT)
-        said = log.getvalue()
-    if taken:
+    hub = apprise.Apprise()
+    hub.add(service)
+    if hub.notify(body=body, title=title, attach=attach, body_format=apprise.NotifyFormat.TEXT):
         return None
-    # What Apprise logs may hold a host or a channel: of its words only the status is passed on.
+    said = words.getvalue()
     status = re.search(r"error=(\d{3})\b", said)
     if status:
         return f"answered {status[1]}"
-    return "no answer" if "onnection" in said else "took no message"
+    if "onnection error" not in said:
+        return "took no message"
+    # What was never connected took nothing: urllib3 calls it so, sockets otherwise.
+    return "not reached" if "Max retries exceeded" in said or "refused" in said else _CUT_OFF
 
 
 @dataclass(frozen=True)
@@ -239,7 +250,8 @@ def deliver(  # noqa: PLR0917 (the log, what may be told, and three ways to make
         if rule is not None and rule.quiet is not None and rule.quiet.holds(now):
             counts["QUIET"] += 1
             continue
-        title, body = message(known, link(known), again=delivery.status == "SENDING")
+        uncertain = delivery.status == "SENDING" or delivery.last_error == _CUT_OFF
+        title, body = message(known, link(known), again=uncertain)
         png = draw(known)
         wait = FIRST_WAIT * 2**delivery.attempts
         log.note(delivery, "SENDING", attempts=delivery.attempts + 1, next_attempt_at=now + wait)

@@ -52,7 +52,7 @@ def build_definitions(settings: Settings, resources: Mapping[str, Any] | None = 
             forecasts_after_late_days(sensors_are),
             failures(sensors_are, ui=address(settings)),
             silence(sensors_are, ui=address(settings)),
-            alerts_sensor(sensors_are, settings, ui=address(settings)),
+            alerts_sensor(sensors_are, settings),
         ],
         resources={
             "store": Store.of(settings),

@@ -16,8 +16,8 @@ from cryptopattern_pipelines.storage.deliveries import DeliveryLog
 from cryptopattern_pipelines.storage.schemas import SQUEEZE_ALERTS
 
 
-def alerts(status: dg.DefaultSensorStatus, settings: Settings, ui: str) -> dg.SensorDefinition:
-    """The sensor that sends what `squeeze_alerts` tells; `ui` is the address of the UI."""
+def alerts(status: dg.DefaultSensorStatus, settings: Settings) -> dg.SensorDefinition:
+    """The sensor that sends what `squeeze_alerts` tells."""
 
     @dg.sensor(
         name="alerts",
@@ -51,8 +51,8 @@ def alerts(status: dg.DefaultSensorStatus, settings: Settings, ui: str) -> dg.Se
         with DeliveryLog.held(database.address()) as log:
             if log is None:
                 return dg.SkipReason("another sender is at work")
-            link = partial(alerting.link_to, settings, ui)
-            told = alerting.deliver(log, rows, book, link, partial(alerting.picture, store), now)
+            link, draw = partial(alerting.link_to, settings), partial(alerting.picture, store)
+            told = alerting.deliver(log, rows, book, link, draw, now)
         if told.failure:
             context.log.warning(str(told))
         return dg.SkipReason(str(told))

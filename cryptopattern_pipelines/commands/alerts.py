@@ -45,7 +45,6 @@ def alerts(  # noqa: PLR0917 (one argument an option)
 def _dry_run(start: datetime, end: datetime, *, held_too: bool, as_json: bool) -> None:
     from cryptopattern_pipelines import alerting
     from cryptopattern_pipelines.automation.partitions import Window
-    from cryptopattern_pipelines.local import address
     from cryptopattern_pipelines.resources.alert_rules import AlertRules
     from cryptopattern_pipelines.resources.stores import Store
 
@@ -58,7 +57,7 @@ def _dry_run(start: datetime, end: datetime, *, held_too: bool, as_json: bool) -
         told += row["status"] == "NEW"
         if row["status"] != "NEW" and not held_too:
             continue
-        title, body = alerting.message(row, alerting.link_to(settings, address(settings), row))
+        title, body = alerting.message(row, alerting.link_to(settings, row))
         if as_json:
             to = [alerting.label_of(each) for each in book.addresses.get(row["rule"], ())]
             click.echo(json.dumps({**_plain(row), "title": title, "message": body, "to": to}))

@@ -151,10 +151,10 @@ class Settings(BaseSettings):
         description="file of the rules for alerts; `alerts.toml` in the data folder, where it is there, when not set",
     )
     public_url: str = Field(
-        default="",
-        pattern=r"^(https?://[^\s/]+(/\S*)?)?$",
+        default="http://127.0.0.1:5000",
+        pattern=r"^https?://[^\s/]+(/\S*)?$",
         validation_alias=_named("CRYPTOPATTERN_PUBLIC_URL"),
-        description="address under which people reach the REST service, for links in alerts; the UI's when not set",
+        description="address under which people reach the pages (`make serve`), for links in alerts",
     )
     liquidation_dominance_threshold: float = Field(
         default=70.0,
