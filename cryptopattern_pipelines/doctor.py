@@ -26,7 +26,7 @@ from cryptopattern_pipelines.resources.alert_rules import AlertRules, AlertRules
 from cryptopattern_pipelines.resources.database import database_url, hide_password
 from cryptopattern_pipelines.resources.settings import DATABASE_VARIABLE, Settings
 from cryptopattern_pipelines.storage import schemas
-from cryptopattern_pipelines.storage.deliveries import delivery_counts
+from cryptopattern_pipelines.storage.deliveries import deliveries_since
 from cryptopattern_pipelines.storage.embedded import EmbeddedPostgres, EmbeddedPostgresError
 from cryptopattern_pipelines.storage.parquet import TableStore
 
@@ -295,10 +295,15 @@ def _alerts(settings: Settings, *, asks: bool) -> Finding:
     if silent:
         said = f"rule {silent[0]!r} has no address: nothing of it is sent"
         return Finding("alerts", "warning", said, "set CRYPTOPATTERN_NOTIFY, or `to` in the rule")
-    counts = delivery_counts(database_url(settings), datetime.now(UTC) - timedelta(days=2)) if asks else {}
-    lost, waiting = counts.get("GIVEN_UP", 0), counts.get("FAILED", 0) + counts.get("SENDING", 0)
-    said = f"{len(book.rules)} rules; of two days {counts.get('SENT', 0)} sent, {waiting} tried again, {lost} given up"
-    if lost or waiting:
-        look = "cryptopattern alerts --test; reasons are in serving.alert_deliveries"
-        return Finding("alerts", "warning", said, look)
+    if not asks:
+        return Finding("alerts", "well", f"{len(book.rules)} rules")
+    told = deliveries_since(database_url(settings), datetime.now(UTC) - timedelta(days=2))
+    said = (
+        f"{len(book.rules)} rules; of two days {told.sent} sent, {told.tried_again} tried again, "
+        f"{told.given_up} given up"
+    )
+    if told.tried_again or told.given_up:
+        why = f"; the last failure: {told.last_error}" if told.last_error else ""
+        look = "cryptopattern alerts --test; all of them are in serving.alert_deliveries"
+        return Finding("alerts", "warning", said + why, look)
     return Finding("alerts", "well", said)

@@ -123,11 +123,32 @@ class DeliveryLog:
         )
 
 
-def delivery_counts(url: str, since: datetime) -> dict[str, int]:
-    """How many deliveries of alerts of hours since a moment stand how; none where there is no such table yet."""
+@dataclass(frozen=True)
+class Deliveries:
+    """How the deliveries of some hours' alerts stand: how many wait, are tried again, were taken, or given up."""
+
+    waiting: int
+    tried_again: int
+    sent: int
+    given_up: int
+    newest_sent_at: datetime | None
+    last_error: str | None
+
+
+def deliveries_since(url: str, since: datetime) -> Deliveries:
+    """How the deliveries of alerts of hours since a moment stand; none of any where there is no such table yet."""
     with closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT to_regclass(%s)", (f"serving.{TABLE}",))
         if cursor.fetchone() == (None,):
-            return {}
-        cursor.execute(f"SELECT status, count(*) FROM serving.{TABLE} WHERE hour >= %s GROUP BY status", (since,))
-        return dict(cursor.fetchall())
+            return Deliveries(0, 0, 0, 0, None, None)
+        cursor.execute(
+            f"""SELECT count(*) FILTER (WHERE status = 'WAITING'),
+                count(*) FILTER (WHERE status IN ('SENDING', 'FAILED')),
+                count(*) FILTER (WHERE status = 'SENT'),
+                count(*) FILTER (WHERE status = 'GIVEN_UP'),
+                max(sent_at),
+                (array_agg(last_error ORDER BY hour DESC) FILTER (WHERE last_error IS NOT NULL))[1]
+            FROM serving.{TABLE} WHERE hour >= %s""",
+            (since,),
+        )
+        return Deliveries(*cursor.fetchone())
