@@ -31,7 +31,7 @@ from cryptopattern_pipelines.resources.settings import Settings
 from cryptopattern_pipelines.resources.stores import Store
 from cryptopattern_pipelines.squeeze import alerts, events
 from cryptopattern_pipelines.storage import schemas
-from cryptopattern_pipelines.storage.deliveries import Delivery, DeliveryLog
+from cryptopattern_pipelines.storage.deliveries import Delivery, DeliveryLog, Key
 
 FIRST_WAIT = timedelta(minutes=1)
 # The waits double: the last attempt is some two hours after the first.
@@ -217,9 +217,12 @@ def deliver(  # noqa: PLR0917 (the log, what may be told, and three ways to make
         link: where an alert can be looked at.
         draw: an alert's picture.
         now: the time, UTC.
+
+    Raises:
+        psycopg2.Error: the log's server went away. What was being sent then stays SENDING in the log.
     """
     new = rows[(rows["status"] == "NEW") & (rows["hour"] + _HOUR > now - book.max_age)]
-    by_key: dict[Any, Row] = {}
+    by_key: dict[Key, Row] = {}
     for row in new.to_dict("records"):
         key = (row["hour"].to_pydatetime(), row["rule"], row["symbol"], row["claim"])
         by_key[key] = {str(name): value for name, value in row.items()}
@@ -238,7 +241,7 @@ def deliver(  # noqa: PLR0917 (the log, what may be told, and three ways to make
         if time.monotonic() - began > _BUDGET_SECONDS:
             break
         rule, address = book.rule(delivery.rule), labels.get(delivery.rule, {}).get(delivery.address)
-        known = by_key.get((delivery.hour.astimezone(now.tzinfo), *delivery.alert[1:]))
+        known = by_key.get(delivery.alert)
         over = _over(delivery, known, address, now, book.max_age)
         if over:
             log.note(delivery, "GIVEN_UP", last_error=over)
@@ -250,7 +253,7 @@ def deliver(  # noqa: PLR0917 (the log, what may be told, and three ways to make
         if rule is not None and rule.quiet is not None and rule.quiet.holds(now):
             counts["QUIET"] += 1
             continue
-        uncertain = delivery.status == "SENDING" or delivery.last_error == _CUT_OFF
+        uncertain = delivery.status == "SENDING" or (delivery.last_error or "").startswith(_CUT_OFF)
         title, body = message(known, link(known), again=uncertain)
         png = draw(known)
         wait = FIRST_WAIT * 2**delivery.attempts
@@ -261,7 +264,8 @@ def deliver(  # noqa: PLR0917 (the log, what may be told, and three ways to make
             counts["SENT"] += 1
         else:
             failure = f"{delivery.address}: {reason}"
-            log.note(delivery, "FAILED", last_error=reason)
+            # That it may have come stays known, whatever comes after.
+            log.note(delivery, "FAILED", last_error=f"{_CUT_OFF}, then: {reason}" if uncertain else reason)
             counts["FAILED"] += 1
     return Told(counts, failure)
 

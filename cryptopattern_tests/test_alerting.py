@@ -180,6 +180,10 @@ def test_what_was_taken_without_an_answer_in_time_says_that_it_may_have_come(des
     box.arrived = lambda: time.sleep(0.6)
     assert "no answer" in desk.tick()
     box.arrived = lambda: None
+    box.status = 503  # and what is surely refused after it doesn't make it certain
+    desk.wait()
+    assert "answered 503" in desk.tick()
+    box.status = 200
     desk.wait()
     assert desk.tick() == "1 sent"
     assert ["may have come already" in message["message"] for message in box.messages] == [False, True]
@@ -216,6 +220,7 @@ def test_without_a_rules_file_nothing_is_sent(desk: Desk, box: Mailbox) -> None:
         (RULES + 'severity = "HUGE"', "rule 'r': severity: "),
         (RULES + "probability = 101", "rule 'r': probability: "),
         (RULES + 'symbols = ["BTC/EUR"]', "rule 'r': symbols: "),
+        (RULES + "symbols = []", "rule 'r': symbols: "),
         (RULES + 'quiet = "10pm"', "rule 'r': quiet: write quiet hours as 22:00-07:00"),
         (RULES + 'timezone = "Mars/Base"', "rule 'r': timezone: 'Mars/Base' is no time zone"),
         (RULES + "cooldown_hours = 25", "rule 'r': cooldown_hours: "),

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 from rich.console import Console
+from rich.markup import escape
 
 from cryptopattern_pipelines.resources.settings import load_settings
 
@@ -62,7 +63,8 @@ def _dry_run(start: datetime, end: datetime, *, held_too: bool, as_json: bool) -
             to = [alerting.label_of(each) for each in book.addresses.get(row["rule"], ())]
             click.echo(json.dumps({**_plain(row), "title": title, "message": body, "to": to}))
         else:
-            console.print(f"[bold]{row['status']}[/]  {title}\n{body}\n", highlight=False, soft_wrap=True)
+            shown = escape(f"{title}\n{body}\n")
+            console.print(f"[bold]{row['status']}[/]  {shown}", highlight=False, soft_wrap=True)
     if not as_json:
         where = "by the default rule, which sends nothing" if not book.told else f"by {len(book.rules)} rules"
         console.print(

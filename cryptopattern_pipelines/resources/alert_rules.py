@@ -82,7 +82,9 @@ class _RuleWords(BaseModel):
 
     name: str = Field(pattern=r"^[\w .:+-]{1,60}$")
     kind: Literal["analysis", "forecast", "squeeze"] = "analysis"
-    symbols: Annotated[list[Annotated[str, BeforeValidator(_coin)]], BeforeValidator(_listed)] = ["*"]
+    symbols: Annotated[list[Annotated[str, BeforeValidator(_coin)]], BeforeValidator(_listed), Field(min_length=1)] = [
+        "*"
+    ]
     severity: _Severity | None = None
     probability: float | None = Field(None, ge=0, le=100, allow_inf_nan=False)
     lift: float | None = Field(None, ge=0, allow_inf_nan=False)

@@ -1,7 +1,8 @@
 """What came of sending alerts: a row for each alert and address in `serving.alert_deliveries`.
 
 What belongs here: SQL of that log. It is no copy of a Parquet table: where it is lost, what is young enough is sent
-again. What does not: what is sent (`alerting.py`). An address is known by its service's name and a hash of it without its secrets.
+again. What does not: what is sent (`alerting.py`). An address is known by its service's name and a hash of it without
+its secrets.
 """
 
 from collections.abc import Iterator, Sequence
