@@ -61,8 +61,8 @@ def test_a_restored_dump_has_every_table_and_row(
     [dump] = tmp_path.iterdir()
     empty = fresh_database()
     # The line that docs/deploy.md gives.
-    restore = [tools() / "pg_restore", "--clean", "--if-exists", "--exit-on-error", "--single-transaction",
-               "--dbname", server_of(empty)["PGDATABASE"], dump]  # fmt: skip
+    restore = [str(tools() / "pg_restore"), "--clean", "--if-exists", "--exit-on-error", "--single-transaction",
+               "--dbname", server_of(empty)["PGDATABASE"], str(dump)]  # fmt: skip
     for _ in range(2):  # over nothing, and over what is there
         subprocess.run(restore, env={**os.environ, **server_of(empty)}, check=True)
         assert contents(empty) == contents(filled)
