@@ -87,7 +87,9 @@ def alerts_of(store: Store, window: Window, rules: Iterable[alerts.Rule]) -> pd.
 
 def odds_told(row: Row) -> str:
     """An alert's odds beside their base rate, in a sentence."""
-    base = _missing(row["base_rate_pct"]) or f"{row['base_rate_pct']:.0f} % (n = {row['base_sample_size']})"
+    base = "not known"
+    if not _missing(row["base_rate_pct"]):
+        base = f"{row['base_rate_pct']:.0f} % (n = {row['base_sample_size']})"
     if row["kind"] == "squeeze":
         if _missing(row["base_rate_pct"]):
             return "Seen, not foretold: it has no odds."
@@ -265,7 +267,8 @@ def deliver(  # noqa: PLR0917 (the log, what may be told, and three ways to make
         else:
             failure = f"{delivery.address}: {reason}"
             # That it may have come stays known, whatever comes after.
-            log.note(delivery, "FAILED", last_error=f"{_CUT_OFF}, then: {reason}" if uncertain else reason)
+            certain = not uncertain or reason == _CUT_OFF
+            log.note(delivery, "FAILED", last_error=reason if certain else f"{_CUT_OFF}, then: {reason}")
             counts["FAILED"] += 1
     return Told(counts, failure)
 

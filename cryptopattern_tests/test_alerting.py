@@ -107,6 +107,22 @@ def test_an_alert_is_sent_once_with_its_odds_and_a_link(desk: Desk, box: Mailbox
     assert "\nhttp://127.0.0.1:5000/symbols/BTC?days=7" in message["message"]
 
 
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"base_rate_pct": None}, "base rate of any hour: not known; NO_EDGE."),
+        ({"interval_low_pct": None}, "(interval not known)"),
+        ({"odds_pct": None}, "What such analyses were worth is not known yet."),
+        ({"kind": "forecast"}, "Chance within 24 hours: 54 % (95 %: 45 to 63 %, n = 118); base rate: 47 % (n = 365)."),
+        ({"kind": "squeeze"}, "it has no odds. In any 24 hours such a squeeze begins in 47 % (n = 365)."),
+        ({"kind": "squeeze", "base_rate_pct": None}, "Seen, not foretold: it has no odds."),
+    ],
+)
+def test_odds_are_told_as_far_as_they_are_known(changed: dict[str, Any], told: str) -> None:
+    [row] = SQUEEZE_ALERTS.conform([alert(1) | changed]).to_dict("records")
+    assert told in alerting.odds_told({str(name): value for name, value in row.items()})
+
+
 def test_what_is_old_is_never_sent(desk: Desk, box: Mailbox) -> None:
     desk.tell(alert(4), alert(40))
     assert desk.tick() == "nothing new"
