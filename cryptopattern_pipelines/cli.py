@@ -12,6 +12,7 @@ from typing import Any
 import click
 from rich.console import Console
 
+from cryptopattern_pipelines.commands.alerts import alerts
 from cryptopattern_pipelines.commands.analyze import analyze, batch
 from cryptopattern_pipelines.commands.export import export
 from cryptopattern_pipelines.commands.publish import publish
@@ -52,7 +53,7 @@ def main() -> None:
     """Liquidation screenshots and exchange data become squeeze analyses and honest win rates."""
 
 
-for _command in (analyze, batch, serve, api_key, code_location, export, publish, status):
+for _command in (alerts, analyze, batch, serve, api_key, code_location, export, publish, status):
     main.add_command(_command)
 
 

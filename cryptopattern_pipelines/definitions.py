@@ -5,9 +5,10 @@ from typing import Any
 
 import dagster as dg
 
-from cryptopattern_pipelines.assets import forecasts, market, outcomes, screenshots, squeeze, symbols
+from cryptopattern_pipelines.assets import alerts, forecasts, market, outcomes, screenshots, squeeze, symbols
 from cryptopattern_pipelines.assets.serving import serving_asset
 from cryptopattern_pipelines.automation import jobs
+from cryptopattern_pipelines.automation.alerts import alerts as alerts_sensor
 from cryptopattern_pipelines.automation.failures import failures, silence
 from cryptopattern_pipelines.automation.housekeeping import health_checks, health_job, housekeeping
 from cryptopattern_pipelines.automation.schedules import schedules
@@ -18,6 +19,7 @@ from cryptopattern_pipelines.automation.sensors import (
     new_screenshots,
 )
 from cryptopattern_pipelines.local import address
+from cryptopattern_pipelines.resources.alert_rules import AlertRules
 from cryptopattern_pipelines.resources.analysis import Analysis
 from cryptopattern_pipelines.resources.database import ServingDatabase
 from cryptopattern_pipelines.resources.market import Market
@@ -37,7 +39,7 @@ def build_definitions(settings: Settings, resources: Mapping[str, Any] | None = 
     health = health_job(checks)
     return dg.Definitions(
         assets=[
-            *dg.load_assets_from_modules([screenshots, market, symbols, squeeze, outcomes, forecasts]),
+            *dg.load_assets_from_modules([screenshots, market, symbols, squeeze, outcomes, forecasts, alerts]),
             *(serving_asset(table) for table in TABLES.values()),
         ],
         asset_checks=[checks],
@@ -50,6 +52,7 @@ def build_definitions(settings: Settings, resources: Mapping[str, Any] | None = 
             forecasts_after_late_days(sensors_are),
             failures(sensors_are, ui=address(settings)),
             silence(sensors_are, ui=address(settings)),
+            alerts_sensor(sensors_are, settings),
         ],
         resources={
             "store": Store.of(settings),
@@ -59,6 +62,7 @@ def build_definitions(settings: Settings, resources: Mapping[str, Any] | None = 
             "analysis": analysis,
             "database": ServingDatabase(settings),
             "notifier": Notifier.of(settings),
+            "alert_rules": AlertRules.of(settings),
             **(resources or {}),
         },
         # Steps are short: a process for each would cost more than the work (2.2 s a step).

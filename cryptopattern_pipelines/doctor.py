@@ -22,9 +22,11 @@ from cryptopattern_pipelines.automation.partitions import HOURLY
 from cryptopattern_pipelines.automation.sensors import HOUR, MISSED_FOR_AT_MOST, SCHEDULE_HAS_RUN_AFTER, gaps
 from cryptopattern_pipelines.local import is_up, prepare_home
 from cryptopattern_pipelines.reading.ocr import TextEngineError, default_engine
-from cryptopattern_pipelines.resources.database import hide_password
+from cryptopattern_pipelines.resources.alert_rules import AlertRules, AlertRulesError
+from cryptopattern_pipelines.resources.database import database_url, hide_password
 from cryptopattern_pipelines.resources.settings import DATABASE_VARIABLE, Settings
 from cryptopattern_pipelines.storage import schemas
+from cryptopattern_pipelines.storage.deliveries import deliveries_since
 from cryptopattern_pipelines.storage.embedded import EmbeddedPostgres, EmbeddedPostgresError
 from cryptopattern_pipelines.storage.parquet import TableStore
 
@@ -67,6 +69,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     if postgres.state == "well" and database_is_up(settings):
         yield _runs(settings)
     yield _hours(settings, datetime.now(UTC))
+    yield _alerts(settings, asks=postgres.state == "well" and database_is_up(settings))
 
 
 def tesseract() -> Finding:
@@ -277,3 +280,30 @@ def _hours(settings: Settings, now: datetime) -> Finding:
     # The end is not included, and the hours after a gap look back into it.
     line = f"make backfill FROM={first[0]:%Y-%m-%dT%H:%M} TO={due:%Y-%m-%dT%H:%M} (or wait: make up fills them)"
     return Finding("hours", "warning", said, line)
+
+
+def _alerts(settings: Settings, *, asks: bool) -> Finding:
+    """Whether the rules for alerts can be used, and what came of sending in the last two days."""
+    rules = AlertRules.of(settings)
+    try:
+        book = rules.read()
+    except AlertRulesError as error:
+        return Finding("alerts", "wrong", str(error), f"mend it in {rules.file}; docs/alerts.md has an example")
+    if not book.told:
+        return Finding("alerts", "well", "no rules: nothing is sent")
+    silent = [name for name, addresses in book.addresses.items() if not addresses]
+    if silent:
+        said = f"rule {silent[0]!r} has no address: nothing of it is sent"
+        return Finding("alerts", "warning", said, "set CRYPTOPATTERN_NOTIFY, or `to` in the rule")
+    if not asks:
+        return Finding("alerts", "well", f"{len(book.rules)} rules")
+    told = deliveries_since(database_url(settings), datetime.now(UTC) - timedelta(days=2))
+    said = (
+        f"{len(book.rules)} rules; of two days {told.sent} sent, {told.tried_again} tried again, "
+        f"{told.given_up} given up"
+    )
+    if told.tried_again or told.given_up:
+        why = f"; the last failure: {told.last_error}" if told.last_error else ""
+        look = "cryptopattern alerts --test; all of them are in serving.alert_deliveries"
+        return Finding("alerts", "warning", said + why, look)
+    return Finding("alerts", "well", said)

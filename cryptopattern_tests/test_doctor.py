@@ -21,7 +21,9 @@ from cryptopattern_pipelines.doctor import Finding, examine
 from cryptopattern_pipelines.local import prepare_home
 from cryptopattern_pipelines.reading.ocr import TextEngineError
 from cryptopattern_pipelines.resources.settings import Settings, load_settings
+from cryptopattern_pipelines.storage.deliveries import DeliveryLog
 from cryptopattern_pipelines.storage.parquet import TableStore
+from cryptopattern_pipelines.storage.postgres import migrate
 from cryptopattern_tests.replay import Reply, Server, as_json, serving
 
 HOUR = timedelta(hours=1)
@@ -194,6 +196,52 @@ def test_runs_that_hang_are_told(
     finding = found(settings, "runs")
     assert finding.state == "wrong"
     assert told in finding.said
+
+
+def rules(settings: Settings, text: str) -> None:
+    (settings.data / "alerts.toml").write_text(text)
+
+
+def test_rules_for_alerts_that_nobody_hears_of_are_told(settings: Settings) -> None:
+    assert found(settings, "alerts").said == "no rules: nothing is sent"
+    rules(settings, '[[rule]]\nname = "r"\nseverity = "HUGE"')
+    finding = found(settings, "alerts")
+    assert finding.state == "wrong"
+    assert "rule 'r': severity" in finding.said
+    rules(settings, '[[rule]]\nname = "r"')
+    finding = found(settings, "alerts")
+    assert finding.state == "warning"
+    assert "CRYPTOPATTERN_NOTIFY" in finding.mend
+    rules(settings, '[[rule]]\nname = "r"\nto = "json://127.0.0.1:9/secret"')
+    assert found(settings, "alerts") == Finding("alerts", "well", "1 rules")
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "state", "told"),
+    [
+        ("SENT", None, "well", "1 sent, 0 tried again, 0 given up"),
+        ("FAILED", "answered 500", "warning", "0 sent, 1 tried again, 0 given up; the last failure: answered 500"),
+        ("SENDING", None, "warning", "0 sent, 1 tried again, 0 given up"),
+        ("GIVEN_UP", "older than 3 hours", "warning", "1 given up; the last failure: older than 3 hours"),
+    ],
+)
+def test_what_came_of_alerts_is_told(  # noqa: PLR0917 (fixtures and a case)
+    settings: Settings, fresh_database: Callable[[], str], status: str, error: str | None, state: str, told: str
+) -> None:
+    url = fresh_database()
+    with_server = settings.model_copy(update={"database_url": url})
+    rules(settings, '[[rule]]\nname = "r"\nto = "json://127.0.0.1:9"')
+    assert found(with_server, "alerts").state == "well"  # no such table yet
+    migrate(url)
+    with DeliveryLog.held(url) as log:
+        assert log is not None
+        log.queue((this_hour(), "r", "BTC", "SHORT_SQUEEZE"), "JSON 1", datetime.now(UTC))
+        assert found(with_server, "alerts").state == "well"
+        [delivery] = log.due(datetime.now(UTC))
+        log.note(delivery, status, last_error=error)
+    finding = found(with_server, "alerts")
+    assert finding.state == state
+    assert finding.said.endswith(told)
 
 
 def test_the_exit_code_says_whether_something_is_wrong(settings: Settings) -> None:

@@ -23,7 +23,7 @@ from cryptopattern_pipelines.resources.database import ServingDatabase, database
 from cryptopattern_pipelines.resources.settings import Settings
 from cryptopattern_pipelines.storage.embedded import EmbeddedPostgresError
 from cryptopattern_pipelines.storage.postgres import SERVING
-from cryptopattern_pipelines.storage.schemas import SQUEEZE_ANALYSES, TABLES, TEXT, TIME, WHOLE, WIN_RATES, TableSchema
+from cryptopattern_pipelines.storage.schemas import SQUEEZE_ANALYSES, TABLES, TEXT, TIME, WHOLE, TableSchema
 
 _CONNECTIONS = 8
 _POOL_SECONDS = 5.0
@@ -32,18 +32,13 @@ _AWAY = "the database does not answer: try again in a minute"
 _LENGTHS = {"hour": timedelta(hours=1), "day": timedelta(days=1)}
 _LONGEST_CURSOR = 600
 
-# What stands beside every score: what analyses of that side were worth by then, in 24 hours.
-ODDS = (
-    "day", "condition", "side", "win_rate_pct", "interval_low_pct", "interval_high_pct", "effective_sample_size",
-    "base_rate_pct", "base_sample_size", "lift", "verdict",
-)  # fmt: skip
-
 
 @dataclass(frozen=True)
 class Asked:
     """Which rows of a table: columns that equal a value, a range of partitions, how many, and after which row.
 
-    `minima` are columns that have at least a value. Rows come newest first.
+    `minima` are columns that have at least a value, in rows where the column of `minima_of` has its value, or in all.
+    Rows come newest first.
     """
 
     equal: Mapping[str, Any]
@@ -52,7 +47,7 @@ class Asked:
     limit: int = 100
     cursor: str | None = None
     minima: Mapping[str, float] | None = None
-    with_odds: bool = False
+    minima_of: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -156,15 +151,8 @@ class Database:
         inner = f"""
             SELECT {", ".join(table.names)} FROM {SERVING}.{table.name} WHERE {where}
             ORDER BY {_descending(order)} LIMIT :rows"""
-        if asked.with_odds:
-            columns = f"{', '.join(table.names)}, odds_24h"
-            inner = f"""
-                SELECT page.*, row_to_json(odds) AS odds_24h
-                FROM ({inner}) page LEFT JOIN LATERAL ({_ODDS}) odds ON true"""
-        else:
-            columns = ", ".join(table.names)
         question = sa.text(f"""
-            SELECT CAST(row_to_json((SELECT one FROM (SELECT {columns}) one)) AS text), {key}
+            SELECT CAST(row_to_json((SELECT one FROM (SELECT {", ".join(table.names)}) one)) AS text), {key}
             FROM ({inner}) page ORDER BY {_descending(order)}""")
         found = self.ask(question, {**values, "rows": asked.limit + 1})
         rows = [row[0] for row in found[: asked.limit]]
@@ -243,13 +231,6 @@ _SYMBOLS = sa.text(f"""
         WHERE a.symbol = names.symbol ORDER BY hour DESC LIMIT 1) newest ON true
     ORDER BY names.symbol""")
 
-_ODDS = f"""
-    SELECT {", ".join(ODDS)} FROM {SERVING}.{WIN_RATES.name} w
-    WHERE w.symbol = page.symbol AND w.condition = 'all' AND w.timeframe = '24h'
-    AND w.side = CASE page.squeeze_type WHEN 'SHORT_SQUEEZE' THEN 'long' WHEN 'LONG_SQUEEZE' THEN 'short' END
-    AND w.day <= page.hour - interval '23 hours'  -- the day was over by the end of the hour
-    ORDER BY w.day DESC LIMIT 1"""
-
 
 def frame_of(table: TableSchema, columns: Sequence[str], rows: Sequence[Any]) -> pd.DataFrame:
     """Rows of the database as a frame of the schema's types."""
@@ -285,8 +266,12 @@ def _where(table: TableSchema, asked: Asked) -> tuple[str, dict[str, Any]]:
         said.append(f"{name} = :equal_{name}")
         values[f"equal_{name}"] = value
     for name, least in (asked.minima or {}).items():
-        said.append(f"{name} >= :least_{name}")
+        enough = f"{name} >= :least_{name}"
         values[f"least_{name}"] = least
+        if asked.minima_of is not None:
+            column, values["minima_of"] = asked.minima_of
+            enough = f"({enough} OR {column} <> :minima_of)"
+        said.append(enough)
     for sign, name, moment in ((">=", "start", asked.start), ("<", "end", asked.end)):
         if moment is not None:
             said.append(f"{table.partition} {sign} :{name}")

@@ -41,14 +41,15 @@ daily = dg.define_asset_job(
 late_screenshots = dg.define_asset_job(
     "late_screenshots",
     _and_serving(
-        dg.AssetSelection.groups("screenshots") | dg.AssetSelection.assets("squeeze_analyses", "squeeze_forecasts")
+        dg.AssetSelection.groups("screenshots")
+        | dg.AssetSelection.assets("squeeze_analyses", "squeeze_forecasts", "squeeze_alerts")
     ),
     tags=WRITES,
-    description="Screenshots of hours gone by, and the analyses and forecasts that they may change.",
+    description="Screenshots of hours gone by, and the analyses, forecasts and alerts that they may change.",
 )
 forecasts = dg.define_asset_job(
     "forecasts",
-    _and_serving(dg.AssetSelection.assets("squeeze_forecasts")),
+    _and_serving(dg.AssetSelection.assets("squeeze_forecasts", "squeeze_alerts")),
     tags=WRITES,
-    description="Forecasts of hours that were run before the days whose models they take, as in a backfill.",
+    description="Forecasts and alerts of hours that were run before the days whose models and win rates they take.",
 )

@@ -1,4 +1,4 @@
-"""`cryptopattern status`: what is filled, up to which hour, and what ran last."""
+"""`cryptopattern status`: what is filled, up to which hour, what ran last, and what came of alerts."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -28,7 +28,7 @@ class _Filled:
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def status(as_json: bool) -> None:
-    """Say what of the last 29 days is filled, which hour is the newest, and how the last runs ended.
+    """Say what of the last 29 days is filled, the newest hour, how the last runs ended, and what came of alerts.
 
     Nothing is started or changed. Whether anything is wrong: cryptopattern doctor.
 
@@ -37,12 +37,15 @@ def status(as_json: bool) -> None:
     cryptopattern status --json | jq .newest_hour
     """
     settings = load_settings()
-    tables, runs = _filled(settings), _runs(settings)
+    tables, runs, alerts = _filled(settings), _runs(settings), _alerts(settings)
     newest = max((table.newest for table in tables if table.partition == "hour" and table.newest), default=None)
     if as_json:
-        click.echo(json.dumps({"newest_hour": newest, "tables": [asdict(table) for table in tables], "runs": runs}))
+        told = {"newest_hour": newest, "tables": [asdict(table) for table in tables], "runs": runs, "alerts": alerts}
+        click.echo(json.dumps(told))
         return
     _print(Console(), settings, tables, newest, runs)
+    if alerts is not None:
+        click.echo(_in_words(alerts))
 
 
 def _filled(settings: Settings) -> list[_Filled]:
@@ -104,6 +107,28 @@ def _runs(settings: Settings) -> list[dict[str, Any]]:
             }
             for record in instance.get_run_records(limit=_RUNS)
         ]
+
+
+def _alerts(settings: Settings) -> dict[str, Any] | None:
+    """What came of sending alerts of the last days; None where the database isn't up."""
+    from cryptopattern_pipelines.doctor import database_is_up
+    from cryptopattern_pipelines.resources.database import database_url
+    from cryptopattern_pipelines.storage.deliveries import deliveries_since
+
+    if not database_is_up(settings):
+        return None
+    found = asdict(deliveries_since(database_url(settings), datetime.now(UTC) - timedelta(days=_DAYS)))
+    newest = found["newest_sent_at"]
+    return {**found, "newest_sent_at": newest and newest.astimezone(UTC).isoformat(timespec="seconds")}
+
+
+def _in_words(alerts: dict[str, Any]) -> str:
+    newest = f", the newest {alerts['newest_sent_at']}" if alerts["newest_sent_at"] else ""
+    failure = f"; the last failure: {alerts['last_error']}" if alerts["last_error"] else ""
+    return (
+        f"alerts of {_DAYS} days: {alerts['sent']} sent{newest}; {alerts['waiting']} wait, "
+        f"{alerts['tried_again']} are tried again, {alerts['given_up']} were given up{failure}"
+    )
 
 
 def _print(

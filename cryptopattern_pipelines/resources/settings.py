@@ -161,6 +161,17 @@ class Settings(BaseSettings):
         validation_alias=_named("CRYPTOPATTERN_NOTIFY"),
         description="where failures are told: addresses as Apprise reads them, blank between, e.g. tgram://token/chat",
     )
+    alerts: Path | None = Field(
+        default=None,
+        validation_alias=_named("CRYPTOPATTERN_ALERTS"),
+        description="file of the rules for alerts; `alerts.toml` in the data folder, where it is there, when not set",
+    )
+    public_url: str = Field(
+        default="http://127.0.0.1:5000",
+        pattern=r"^https?://[^\s/]+(/\S*)?$",
+        validation_alias=_named("CRYPTOPATTERN_PUBLIC_URL"),
+        description="address under which people reach the pages (`make serve`), for links in alerts",
+    )
     liquidation_dominance_threshold: float = Field(
         default=70.0,
         gt=50,
@@ -323,10 +334,15 @@ class Settings(BaseSettings):
     def _extensions_without_dot(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(dict.fromkeys(name.lower().lstrip(".") for name in value))
 
-    @field_validator("data", "landing")
+    @field_validator("data", "landing", "alerts")
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
         return value.expanduser().resolve() if value else None
+
+    @field_validator("public_url")
+    @classmethod
+    def _without_slash(cls, value: str) -> str:
+        return value.rstrip("/")
 
     @field_validator("database_url")
     @classmethod

@@ -221,6 +221,79 @@ def squeeze_events(  # noqa: PLR0917 (four tables, a window, the settings, and o
     return SQUEEZE_EVENTS.conform(frame.sort_values(["day", "symbol", "started_at"], ignore_index=True))
 
 
+def squeezes_under_way(  # noqa: PLR0917 (three tables, a window, and the settings)
+    snapshots: pd.DataFrame,
+    liquidations: pd.DataFrame,
+    metrics: pd.DataFrame,
+    start: datetime,
+    end: datetime,
+    settings: EventSettings = DEFAULTS,
+) -> pd.DataFrame:
+    """Tell the hours of [start, end) at whose end a squeeze is seen to be under way.
+
+    Such an hour is fast, and what `squeeze_events` asks of an event beside its price holds by then of the move so far:
+    in the fast hours from its start on. What comes after the hour may still prove it none, and an event that is borne
+    out only later, as open interest goes on falling, is under way in no hour. Of liquidations hourly feeds alone serve:
+    a daily total isn't known before its day is over.
+
+    Args:
+        snapshots: EXCHANGE_SNAPSHOTS, at least SNAPSHOT_COLUMNS, for `settings.snapshots_lookback`.
+        liquidations: REALISED_LIQUIDATIONS, at least LIQUIDATION_COLUMNS, for `settings.liquidations_lookback`.
+        metrics: DERIVATIVES_METRICS, at least METRIC_COLUMNS, for `settings.event_lookback`.
+        start: start of the first hour, UTC.
+        end: end of the last hour, UTC.
+        settings: thresholds and lengths.
+
+    Returns:
+        hour, symbol, squeeze_type, started_at, price and trigger_price (USD), move_pct, move_sigmas, severity,
+        open_interest_drop_pct, liquidated_usd and liquidated_percentile (NaN where not known); sorted by hour, symbol
+        and type.
+
+    Raises:
+        WindowError: start or end is no hour of UTC, or end is not after start.
+    """
+    first, last = window(start, end)
+    lead = -(-settings.lookback // timedelta(days=1)) * 24
+    begin = first // 24 * 24 - lead
+    hourly = liquidations[(liquidations["span_hours"] == 1).to_numpy(dtype=bool)]
+    facts = _facts(snapshots[snapshots["hour"] < end], None, hourly, metrics, begin, -(-last // 24) * 24)
+    parts = [_under_way(facts, side, first - begin, last - begin, settings) for side in _SIDES]
+    return pd.concat(parts, ignore_index=True).sort_values(["hour", "symbol", "squeeze_type"], ignore_index=True)
+
+
+def _under_way(facts: _Facts, side: _Side, first_row: int, end_row: int, settings: EventSettings) -> pd.DataFrame:
+    found = _fast(facts.close, side, settings)
+    row, column = np.nonzero(found.fast[first_row:end_row])
+    spans = _spans_to(found, row + first_row, column, settings)
+    price, trigger = facts.close[spans.last, spans.column], facts.close[spans.start - 1, spans.column]
+    move = 100 * (price / trigger - 1)
+    drop, _ = _open_interest_drop(facts.open_interest, spans, spans.last)
+    usd, percentile = _liquidations(facts.liquidated[side.squeezed], spans, settings)
+    fell = (drop >= settings.open_interest_drop_pct) & (np.abs(move) * drop >= settings.move_times_drop)
+    may_have_fallen = fell | np.isnan(drop)
+    stood_out = percentile >= settings.liquidation_percentile
+    certain = spans.sigmas >= settings.certain_sigmas
+    squeezed = np.where(np.isfinite(percentile), stood_out | (certain & may_have_fallen), may_have_fallen)
+    grid = facts.grid
+    frame = pd.DataFrame(
+        {
+            "hour": grid.times(spans.last),
+            "symbol": grid.names(spans.column),
+            "squeeze_type": pd.Series(side.squeeze_type, index=range(len(row)), dtype="str"),
+            "started_at": grid.times(spans.start),
+            "price": price,
+            "trigger_price": trigger,
+            "move_pct": move,
+            "move_sigmas": spans.sigmas,
+            "severity": labels(SEVERITIES, np.digitize(spans.sigmas, settings.severity_sigmas)),
+            "open_interest_drop_pct": drop,
+            "liquidated_usd": usd,
+            "liquidated_percentile": percentile,
+        }
+    )
+    return frame[squeezed]
+
+
 def _facts(  # noqa: PLR0917 (four tables and a window)
     snapshots: pd.DataFrame,
     candles: pd.DataFrame | None,
@@ -279,7 +352,7 @@ def _liquidated(grid: HourGrid, liquidations: pd.DataFrame) -> dict[str, Floats]
 def _events(facts: _Facts, side: _Side, first_row: int, settings: EventSettings) -> pd.DataFrame:
     """The rows of one side that are known from `first_row` on, without their signals."""
     spans = _spans(facts.close, side, first_row, settings)
-    drop, coins_closed = _open_interest_drop(facts.open_interest, spans, settings)
+    drop, coins_closed = _open_interest_drop(facts.open_interest, spans, spans.last + settings.quiet_hours)
     furthest = side.sign * (facts.high if side.sign > 0 else facts.low)
     peak, peak_price = _greatest(furthest, spans.start, spans.last, spans.column)
     peak_price *= side.sign
@@ -329,8 +402,27 @@ def _events(facts: _Facts, side: _Side, first_row: int, settings: EventSettings)
     return frame[squeezed]
 
 
-def _spans(close: Floats, side: _Side, first_row: int, settings: EventSettings) -> _Spans:
-    """The moves of one side that are over, and known to be, in `first_row` or later."""
+@dataclass(frozen=True)
+class _Fast:
+    """Hours x symbols of one side: how far the price is beyond, and of fast hours the greatest sigmas and its window.
+
+    `sigmas` is -inf and `hours` 0 where an hour isn't fast; `head` is the row in which the newest run of fast hours
+    began, -1 before the first.
+    """
+
+    beyond: Floats
+    sigmas: Floats
+    hours: Whole
+    head: Whole
+
+    @property
+    def fast(self) -> Truths:
+        """Which hours are fast."""
+        return self.hours > 0
+
+
+def _fast(close: Floats, side: _Side, settings: EventSettings) -> _Fast:
+    """The fast hours of one side; each by its own past alone."""
     beyond = side.sign * np.log(close)
     hourly = trailing_sigma(close, settings.sigma_hours)
     least_move = side.sign * np.log1p(side.sign * settings.least_move_pct / 100)
@@ -352,27 +444,39 @@ def _spans(close: Floats, side: _Side, first_row: int, settings: EventSettings) 
         hours_of_greatest[sigmas > greatest] = hours
         greatest = np.maximum(greatest, sigmas)
     fast = hours_of_greatest > 0
-
     quiet = settings.quiet_hours
     none = np.zeros((quiet, fast.shape[1]), dtype=bool)
     before = trailing_sum(np.vstack([none, fast]).astype(np.int64), quiet)[quiet - 1 : -1]
-    after = trailing_sum(np.vstack([fast, none]).astype(np.int64), quiet)[quiet:]
-    over = fast & (after == 0)
+    rows = np.arange(len(close))[:, None]
+    head = np.maximum.accumulate(np.where(fast & (before == 0), rows, -1), axis=0)
+    return _Fast(beyond, greatest, hours_of_greatest, head)
+
+
+def _spans(close: Floats, side: _Side, first_row: int, settings: EventSettings) -> _Spans:
+    """The moves of one side that are over, and known to be, in `first_row` or later."""
+    found, quiet = _fast(close, side, settings), settings.quiet_hours
+    none = np.zeros((quiet, close.shape[1]), dtype=bool)
+    after = trailing_sum(np.vstack([found.fast, none]).astype(np.int64), quiet)[quiet:]
+    over = found.fast & (after == 0)
     over[: first_row - quiet] = False
     over[len(close) - quiet :] = False
-    rows = np.arange(len(close))[:, None]
-    newest_head = np.maximum.accumulate(np.where(fast & (before == 0), rows, -1), axis=0)
-    next_fast = np.minimum.accumulate(np.where(fast, rows, len(close))[::-1], axis=0)[::-1]
-
     last, column = np.nonzero(over)
+    return _spans_to(found, last, column, settings)
+
+
+def _spans_to(found: _Fast, last: Whole, column: Whole, settings: EventSettings) -> _Spans:
+    """The move that each of these fast hours is the last of."""
+    length = len(found.beyond)
+    rows = np.arange(length)[:, None]
+    next_fast = np.minimum.accumulate(np.where(found.fast, rows, length)[::-1], axis=0)[::-1]
     oldest = last - settings.longest_hours + 1
-    head = newest_head[last, column]
+    head = found.head[last, column]
     head = np.where(head < oldest, next_fast[oldest, column], head)
-    fastest, sigmas = _greatest(greatest, head, last, column)
-    window_begins = fastest - hours_of_greatest[fastest, column]
+    fastest, sigmas = _greatest(found.sigmas, head, last, column)
+    window_begins = fastest - found.hours[fastest, column]
     # Turned round in time, the first of equals is the last.
-    turned, _ = _greatest(-beyond[::-1], len(close) - fastest, len(close) - 1 - window_begins, column)
-    return _Spans(len(close) - turned, last, column, sigmas)
+    turned, _ = _greatest(-found.beyond[::-1], length - fastest, length - 1 - window_begins, column)
+    return _Spans(length - turned, last, column, sigmas)
 
 
 def _greatest(values: Floats, first: Whole, last: Whole, column: Whole) -> tuple[Whole, Floats]:
@@ -386,9 +490,12 @@ def _greatest(values: Floats, first: Whole, last: Whole, column: Whole) -> tuple
     return row, greatest
 
 
-def _open_interest_drop(open_interest: Floats, spans: _Spans, settings: EventSettings) -> tuple[Floats, Floats]:
-    """Percent and coins of open interest's greatest fall from one hour to a later one; NaN without two known hours."""
-    first, last = spans.start - 1, spans.last + settings.quiet_hours
+def _open_interest_drop(open_interest: Floats, spans: _Spans, last: Whole) -> tuple[Floats, Floats]:
+    """Percent and coins of open interest's greatest fall from one hour to a later one, at most `last`.
+
+    Either is NaN without two known hours.
+    """
+    first = spans.start - 1
     steps = range(int((last - first).max(initial=0)) + 1)
     told = np.zeros((len(open_interest), len(first)), dtype=np.int64)
     for step in steps:

@@ -19,6 +19,7 @@ from alembic import command
 from alembic.config import Config
 from psycopg2 import sql
 
+from cryptopattern_pipelines.storage.deliveries import deliveries_table
 from cryptopattern_pipelines.storage.rows import checked
 from cryptopattern_pipelines.storage.schemas import TABLES, TableSchema
 
@@ -30,10 +31,11 @@ _LOCKS = 0x63727970
 
 
 def serving_metadata() -> sa.MetaData:
-    """The serving tables as SQLAlchemy has them, made from the schemas."""
+    """The serving tables as SQLAlchemy has them, made from the schemas, and the log of alerts sent."""
     metadata = sa.MetaData(schema=SERVING)
     for table in TABLES.values():
         table.sql(metadata)
+    deliveries_table(metadata)
     return metadata
 
 

@@ -1029,6 +1029,82 @@ PATTERN_LIBRARY = TableSchema(
     indexes=(("symbol", "day"), ("status", "day")),
 )
 
+SQUEEZE_ALERTS = TableSchema(
+    "squeeze_alerts",
+    "hour",
+    "one hour, symbol and claim that a rule for alerts asks for, beside its odds, and whether it is told",
+    ("hour", "rule", "symbol", "claim"),
+    (
+        _hour(),
+        Column("rule", TEXT, "name of the rule"),
+        _symbol(),
+        Column(
+            "claim",
+            TEXT,
+            "what is claimed: the squeeze of an analysis or of one under way, or the target of a forecast",
+            checks=_one_of([*SQUEEZE_TYPES[:2], *TARGETS]),
+        ),
+        Column(
+            "kind",
+            TEXT,
+            "analysis: an hour's score; forecast: a calibrated chance; squeeze: one is under way",
+            checks=_one_of(["analysis", "forecast", "squeeze"]),
+        ),
+        Column(
+            "squeeze_type",
+            TEXT,
+            "the claim where it is a squeeze; empty for a target that is only a move",
+            True,
+            _one_of(SQUEEZE_TYPES[:2]),
+        ),
+        Column("side", TEXT, "long: the price may rise; short: it may fall; empty for either", True, _one_of(SIDES)),
+        Column("price", REAL, "USD at the end of the hour", True, _positive()),
+        Column("severity", TEXT, "of an analysis by its score, of a squeeze by its sigmas", True, _one_of(SEVERITIES)),
+        Column(
+            "probability",
+            REAL,
+            "of an analysis the guide's heuristic score, of a forecast its calibrated chance, percent; empty for a "
+            "squeeze that is seen",
+            True,
+            _percent(),
+        ),
+        Column("direction_confidence", REAL, "of an analysis, as in squeeze_analyses", True, _percent()),
+        Column("signal_count", WHOLE, "of an analysis: signals present", True, _not_negative()),
+        Column("estimated_timeframe", TEXT, "of an analysis: by the score, as the guide has it", True),
+        Column("risk_level", TEXT, "of an analysis: by the score and the number of signals", True),
+        Column(
+            "status",
+            TEXT,
+            "NEW: it is told; COOLDOWN: the rule told the same not long before; QUIET: it falls in quiet hours",
+            checks=_one_of(["NEW", "COOLDOWN", "QUIET"]),
+        ),
+        Column("told_at", TIME, "hour of the alert whose cool-down holds this one back", True),
+        Column(
+            "odds_of",
+            TEXT,
+            "what the odds are: condition of win_rates (24h, of the side), or forecast; empty where none are known",
+            True,
+        ),
+        Column("odds_day", TIME, "day by whose end those win rates were counted", True),
+        Column("odds_pct", REAL, "win rate of such analyses, or the forecast's chance, percent", True, _percent()),
+        Column("interval_low_pct", REAL, "its interval at 95 %, lower end", True, _percent()),
+        Column("interval_high_pct", REAL, "the same, upper end", True, _percent()),
+        Column("sample_size", WHOLE, "windows, or days of the validation, behind the interval", True, _not_negative()),
+        Column(
+            "base_rate_pct",
+            REAL,
+            "the same of every hour, percent; of a squeeze under way, how often one begins within 24 hours",
+            True,
+            _percent(),
+        ),
+        Column("base_sample_size", WHOLE, "windows behind the base rate that do not overlap", True, _not_negative()),
+        Column("lift", REAL, "odds over base rate", True, _not_negative()),
+        Column("verdict", TEXT, "of the win rate: EDGE, ADVERSE or NO_EDGE", True),
+        Column("sentence", TEXT, "what is told, in a sentence or two"),
+    ),
+    indexes=(("symbol", "hour"), ("severity", "hour")),
+)
+
 TABLES: dict[str, TableSchema] = {
     table.name: table
     for table in (
@@ -1052,5 +1128,6 @@ TABLES: dict[str, TableSchema] = {
         SQUEEZE_FORECASTS,
         PATTERN_LIBRARY,
         SYMBOLS,
+        SQUEEZE_ALERTS,
     )
 }

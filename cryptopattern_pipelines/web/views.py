@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
-from cryptopattern_pipelines.api.queries import ODDS, Database
+from cryptopattern_pipelines.api.queries import Database
 from cryptopattern_pipelines.storage.postgres import SERVING
 from cryptopattern_pipelines.storage.schemas import (
     CLASSIFIED_IMAGES,
@@ -40,6 +40,12 @@ _LEVELS, _PICTURES, _EVENTS = 12, 4, 12
 _LATE_HOURS = 3.0  # as the freshness policy of the hourly tables has it
 _SIDES = {"SHORT_SQUEEZE": "long", "LONG_SQUEEZE": "short"}
 
+# What stands beside every score: what analyses of that side were worth by then, in 24 hours.
+_ODDS_COLUMNS = (
+    "day", "condition", "side", "win_rate_pct", "interval_low_pct", "interval_high_pct", "effective_sample_size",
+    "base_rate_pct", "base_sample_size", "lift", "verdict",
+)  # fmt: skip
+
 
 def _table(name: str) -> str:
     return f"{SERVING}.{name}"
@@ -66,7 +72,7 @@ _STATES = sa.text(f"""
 _ODDS = sa.text(f"""
     SELECT asked.symbol, odds.* FROM unnest(CAST(:symbols AS text[]), CAST(:sides AS text[]),
         CAST(:hours AS timestamptz[])) AS asked(symbol, side, hour)
-    JOIN LATERAL (SELECT {", ".join(ODDS)} FROM {_table(WIN_RATES.name)} w
+    JOIN LATERAL (SELECT {", ".join(_ODDS_COLUMNS)} FROM {_table(WIN_RATES.name)} w
         WHERE w.symbol = asked.symbol AND w.condition = 'all' AND w.timeframe = '24h' AND w.side = asked.side
         AND w.day <= asked.hour - interval '23 hours' ORDER BY w.day DESC LIMIT 1) odds ON true""")
 

@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -32,6 +32,8 @@ class Mailbox:
         self.messages: list[dict[str, str]] = []
         self.status = 200
         self.address = ""
+        # Called when a message has come and is not answered yet.
+        self.arrived: Callable[[], object] = lambda: None
 
 
 @contextmanager
@@ -43,6 +45,7 @@ def receiving() -> Iterator[Mailbox]:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             if box.status == 200:
                 box.messages.append(body)
+            box.arrived()
             self.send_response(box.status)
             self.end_headers()
 

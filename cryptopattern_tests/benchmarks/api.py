@@ -148,6 +148,14 @@ def _fill(url: str, analyses: int) -> int:
             round((100 * random() ^ 3)::numeric, 1), round((100 * random())::numeric, 1),
             (ARRAY['MINOR','MINOR','MODERATE','MAJOR','EXTREME'])[1 + ago %% 5],
             '24-72 hours', 'LOW_CONFIDENCE', 3, {strengths}, 60, 40, 'binance:perpetual,okx:perpetual' {grid}""",
+        """INSERT INTO serving.squeeze_alerts (hour, rule, symbol, claim, kind, squeeze_type, side, price, severity,
+            probability, direction_confidence, signal_count, estimated_timeframe, risk_level, status, odds_of, odds_day,
+            odds_pct, interval_low_pct, interval_high_pct, sample_size, base_rate_pct, base_sample_size, lift, verdict,
+            sentence)
+        SELECT hour, 'default', symbol, squeeze_type, 'analysis', squeeze_type, 'long', price, severity, probability,
+            direction_confidence, signal_count, estimated_timeframe, risk_level, 'NEW', 'all',
+            date_trunc('day', hour) - interval '1 day', 50, 24, 76, 10, 48, 300, 1.04, 'NO_EDGE', 'made up'
+        FROM serving.squeeze_analyses WHERE probability >= 50 ORDER BY hour, symbol""",
         f"""INSERT INTO serving.exchange_snapshots (hour, symbol, average_price, price_variance, high_24h, low_24h,
             volume_24h_usd, open_interest_usd, funding_rate, venues, venue_count, quality_flags)
         SELECT {hour}, 100 + 10 * random(), random(), 120, 90, 1e9 * random(), 1e8 * random(), .0001,

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,7 +18,9 @@ from cryptopattern_pipelines import local
 from cryptopattern_pipelines.cli import main
 from cryptopattern_pipelines.resources.settings import load_settings
 from cryptopattern_pipelines.storage import schemas
+from cryptopattern_pipelines.storage.deliveries import DeliveryLog
 from cryptopattern_pipelines.storage.parquet import TableStore
+from cryptopattern_pipelines.storage.postgres import migrate
 
 DAY = datetime(2025, 3, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -115,6 +118,32 @@ def test_status_says_what_is_filled_and_up_to_when(folder: Path) -> None:
     assert "newest hour: 2025-03-10 00:00" in shown.stdout
 
 
+def test_status_says_what_came_of_alerts(folder: Path) -> None:
+    assert folder.is_dir()
+    url, now = os.environ["CRYPTOPATTERN_DATABASE_URL"], datetime.now(UTC).replace(microsecond=0)
+    nothing = {"waiting": 0, "tried_again": 0, "sent": 0, "given_up": 0, "newest_sent_at": None, "last_error": None}
+    assert json.loads(run("status", "--json").stdout)["alerts"] == nothing
+    migrate(url)
+    with DeliveryLog.held(url) as log:
+        assert log is not None
+        for symbol in ("ADA", "BTC", "ETH", "SOL"):
+            log.queue((now - HOUR, "r", symbol, "SHORT_SQUEEZE"), "JSON 1", now)
+        ada, btc, eth, _ = log.due(now)
+        log.note(ada, "SENT", sent_at=now, last_error=None)
+        log.note(btc, "FAILED", last_error="answered 500")
+        log.note(eth, "GIVEN_UP", last_error="answered 500")
+    told = json.loads(run("status", "--json").stdout)["alerts"]
+    assert told == {
+        "waiting": 1, "tried_again": 1, "sent": 1, "given_up": 1, "newest_sent_at": now.isoformat(),
+        "last_error": "answered 500",
+    }  # fmt: skip
+    line = run("status").stdout.splitlines()[-1]
+    assert line == (
+        f"alerts of 29 days: 1 sent, the newest {now.isoformat()}; 1 wait, 1 are tried again, 1 were given up; "
+        "the last failure: answered 500"
+    )
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
@@ -146,7 +175,7 @@ def test_a_file_that_is_no_picture_is_told_in_one_line(folder: Path) -> None:
     assert "Traceback" not in done.output
 
 
-@pytest.mark.parametrize("command", ["analyze", "batch", "serve", "export", "status", "api-key"])
+@pytest.mark.parametrize("command", ["analyze", "batch", "serve", "alerts", "export", "status", "api-key"])
 def test_help_shows_examples(command: str) -> None:
     assert f"cryptopattern {command}" in run(command, "--help").stdout
 

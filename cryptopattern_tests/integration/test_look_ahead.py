@@ -10,7 +10,7 @@ import dagster as dg
 import pandas as pd
 import pytest
 
-from cryptopattern_pipelines.assets import forecasts, market, outcomes, screenshots, squeeze, symbols
+from cryptopattern_pipelines.assets import alerts, forecasts, market, outcomes, screenshots, squeeze, symbols
 from cryptopattern_pipelines.automation.partitions import DAILY, HOURLY, Window, range_tags
 from cryptopattern_pipelines.definitions import build_definitions
 from cryptopattern_tests.integration.facts import change_archive_after, change_landing_after, spoil_archive
@@ -42,7 +42,7 @@ MOVES = {
 
 def fill(installation: Installation, hours: Window, days: Window) -> None:
     """Every Parquet table; without the serving tables, which are copies, a run costs half."""
-    tables = dg.load_assets_from_modules([screenshots, market, symbols, squeeze, outcomes, forecasts])
+    tables = dg.load_assets_from_modules([screenshots, market, symbols, squeeze, outcomes, forecasts, alerts])
     assets = [asset for asset in tables if isinstance(asset, dg.AssetsDefinition)]
     resources = dict(build_definitions(installation.settings).resources or {})
     quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -52,7 +52,7 @@ def fill(installation: Installation, hours: Window, days: Window) -> None:
     for partitions, window, chosen in (
         (HOURLY, hours, hourly),
         (DAILY, days, daily),
-        (HOURLY, hours, [forecasts.squeeze_forecasts]),
+        (HOURLY, hours, [forecasts.squeeze_forecasts, alerts.squeeze_alerts]),
     ):
         tags = range_tags(partitions, window)
         with dg.DagsterInstance.ephemeral() as instance:

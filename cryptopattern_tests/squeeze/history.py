@@ -30,11 +30,13 @@ CASCADES = {
 class History:
     """Snapshots, candles, and liquidations by the hour and by the day; open interest of Bybit where Binance has none.
 
-    `both_venues` are the snapshots with the open interest of Binance and Bybit together, where both are known.
+    `both_venues` are the snapshots with the open interest of Binance and Bybit together, where both are known;
+    `metrics` has the two apart.
     """
 
     snapshots: pd.DataFrame
     both_venues: pd.DataFrame
+    metrics: pd.DataFrame
     candles: pd.DataFrame
     hourly: pd.DataFrame
     daily: pd.DataFrame
@@ -53,9 +55,11 @@ def history(shared: Path, start: datetime, end: datetime) -> History:
     archived = snapshots["open_interest_base"]
     binance = archived.fillna(snapshots["oi_base_binance"])
     both = (binance + snapshots["oi_base"]).fillna(snapshots["oi_base"]).fillna(binance)
+    by_venue = {"binance": binance, "bybit": snapshots["oi_base"]}
     return History(
         snapshots.assign(open_interest_base=archived.fillna(snapshots["oi_base"])),
         snapshots.assign(open_interest_base=both),
+        pd.concat([snapshots[key].assign(venue=name, open_interest_base=coins) for name, coins in by_venue.items()]),
         candles,
         _liquidations(stack / "liquidations_1h.parquet", 1),
         _liquidations(stack / "liquidations_1d.parquet", 24),

@@ -11,12 +11,13 @@ from pydantic.json_schema import SkipJsonSchema
 from cryptopattern_pipelines.api import formats
 from cryptopattern_pipelines.api.errors import ApiError, documented
 from cryptopattern_pipelines.api.parameters import Condition, PageParameters, Pattern, RangeParameters, Symbol
-from cryptopattern_pipelines.api.queries import ODDS, Asked
+from cryptopattern_pipelines.api.queries import Asked
 from cryptopattern_pipelines.api.services import Services
 from cryptopattern_pipelines.squeeze.win_rates import ALL
 from cryptopattern_pipelines.storage.schemas import (
     EXCHANGE_SNAPSHOTS,
     PATTERN_LIBRARY,
+    SQUEEZE_ALERTS,
     SQUEEZE_ANALYSES,
     SQUEEZE_EVENTS,
     SQUEEZE_FORECASTS,
@@ -24,9 +25,6 @@ from cryptopattern_pipelines.storage.schemas import (
     WIN_RATES,
     TableSchema,
 )
-
-# Below it a score claims nothing; scores are rounded to one decimal.
-_LEAST_SCORE = 0.1
 
 
 class AnalysesParameters(RangeParameters):
@@ -63,13 +61,19 @@ class EventsParameters(RangeParameters):
 
 
 class AlertsParameters(PageParameters):
-    """Which analyses of all symbols."""
+    """Which alerts of all symbols."""
 
     severity: Literal["MINOR", "MODERATE", "MAJOR", "EXTREME"] | SkipJsonSchema[None] = None
     hours_back: int = Field(24, ge=1, le=8760, description="how far back, hours")
     min_probability: float = Field(
-        50.0, ge=0, le=100, allow_inf_nan=False, description="least score, 0 to 100: the guide's heuristic, no chance"
+        50.0,
+        ge=0,
+        le=100,
+        allow_inf_nan=False,
+        description="least score of an analysis, 0 to 100: the guide's heuristic, no chance; other kinds have no score",
     )
+    kind: Literal["analysis", "forecast", "squeeze"] | SkipJsonSchema[None] = None
+    status: Literal["NEW", "COOLDOWN", "QUIET"] | SkipJsonSchema[None] = None
 
 
 def routes(services: Services) -> APIRouter:
@@ -132,22 +136,22 @@ def routes(services: Services) -> APIRouter:
 
     @router.get(
         "/squeeze-alerts",
-        summary="Analyses of all symbols with a high score, each beside what such analyses were worth",
+        summary="What the rules for alerts find in all symbols, each beside its odds and their base rate",
+        description=f"A row is {SQUEEZE_ALERTS.row}. Newest first; JSON, CSV or Parquet by `Accept`. Without rules "
+        "every analysis with a score of 50 or more is one.",
         responses={**in_three_forms(_alerts_model()), **documented()},
     )
     def squeeze_alerts(request: Request, query: Annotated[AlertsParameters, Query()]) -> Response:
         since = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=query.hours_back)
-        equal = {} if query.severity is None else {"severity": query.severity}
         asked = Asked(
-            equal,
+            query.model_dump(include={"severity", "kind", "status"}, exclude_none=True),
             start=since,
             limit=query.limit,
             cursor=query.cursor,
-            minima={"probability": max(_LEAST_SCORE, query.min_probability)},
-            with_odds=True,
+            minima={"probability": query.min_probability},
+            minima_of=("kind", "analysis"),
         )
-        filters = query.model_dump(include={"severity", "hours_back", "min_probability"})
-        return page(request, SQUEEZE_ANALYSES, "alerts", asked, filters=filters)
+        return page(request, SQUEEZE_ALERTS, "alerts", asked, filters=query.model_dump(exclude={"limit", "cursor"}))
 
     @router.get(
         "/symbols",
@@ -183,17 +187,15 @@ def _refuse_unknown(services: Services, table: TableSchema, coin: str) -> None:
 
 
 def _alerts_model() -> type[BaseModel]:
-    types = {column.name: column for column in WIN_RATES.columns}
-    row = formats.row_model(WIN_RATES)
-    odds = create_model(
-        "odds_24h",
-        **{name: (row.model_fields[name].annotation, Field(description=types[name].description)) for name in ODDS},
-    )  # type: ignore[call-overload]
-    told = "what analyses of that side were worth in 24 hours, by then; null where that isn't known"
     filters = create_model(
-        "alerts_filters", severity=(str | None, ...), hours_back=(int, ...), min_probability=(float, ...)
+        "alerts_filters",
+        severity=(str | None, ...),
+        hours_back=(int, ...),
+        min_probability=(float, ...),
+        kind=(str | None, ...),
+        status=(str | None, ...),
     )
-    alert = formats.row_model(SQUEEZE_ANALYSES, odds_24h=(odds | None, Field(description=told)))
+    alert = formats.row_model(SQUEEZE_ALERTS)
     data = create_model(
         "alerts_data",
         filters=(filters, ...),

@@ -1,0 +1,298 @@
+"""Alerts from the store to people: which rows there are, what is said, and sending each once.
+
+What belongs here: reading the store, the message, and the order of sending and noting. What does not: which hours are
+alerts (`squeeze/alerts.py`), and the log itself (`storage/deliveries.py`).
+
+An alert is sent at least once: the log says that a message is begun before it is sent, and that it was taken right
+after. Where that can't be known, since the sender died between the two or a service did not answer in time, it is sent
+again, saying that it may have come before: a squeeze told twice does less harm than one never told.
+"""
+
+import hashlib
+import logging
+import re
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from io import StringIO
+from typing import Any
+from urllib.parse import quote
+
+import apprise
+import pandas as pd
+from apprise.attachment.memory import AttachMemory
+
+from cryptopattern_pipelines import plots
+from cryptopattern_pipelines.automation.partitions import Window
+from cryptopattern_pipelines.resources.alert_rules import RuleBook
+from cryptopattern_pipelines.resources.settings import Settings
+from cryptopattern_pipelines.resources.stores import Store
+from cryptopattern_pipelines.squeeze import alerts, events
+from cryptopattern_pipelines.storage import schemas
+from cryptopattern_pipelines.storage.deliveries import Delivery, DeliveryLog, Key
+
+FIRST_WAIT = timedelta(minutes=1)
+# The waits double: the last attempt is some two hours after the first.
+MOST_ATTEMPTS = 8
+# A tick of a sensor has 60 s; the last message of it is begun by then, and may wait for two answers.
+_BUDGET_SECONDS = 25.0
+# Apprise waits for 4, and a picture takes its time: what is given up too early comes twice.
+_ANSWER_SECONDS = 15.0
+_HOUR = timedelta(hours=1)
+_PICTURE_HOURS = timedelta(hours=72)
+
+# Why a message may have come though nobody said so.
+_CUT_OFF = "no answer"
+
+Row = Mapping[str, Any]
+
+
+def alerts_of(store: Store, window: Window, rules: Iterable[alerts.Rule]) -> pd.DataFrame:
+    """SQUEEZE_ALERTS of a window by these rules, from the store's tables; nothing is written."""
+    rules = tuple(rules)
+    kinds = {rule.kind for rule in rules}
+    chain = Window(alerts.lookback_start(window.start), window.end)
+    days = Window(chain.start, window.end.replace(hour=0))
+    settings = events.DEFAULTS
+    under_way = pd.DataFrame()
+    if "squeeze" in kinds:
+        under_way = events.squeezes_under_way(
+            store.read(
+                schemas.EXCHANGE_SNAPSHOTS, chain.reaching_back(settings.snapshots_lookback), events.SNAPSHOT_COLUMNS
+            ),
+            store.read(
+                schemas.REALISED_LIQUIDATIONS,
+                chain.reaching_back(settings.liquidations_lookback),
+                events.LIQUIDATION_COLUMNS,
+            ),
+            store.read(
+                schemas.DERIVATIVES_METRICS, chain.reaching_back(settings.event_lookback), events.METRIC_COLUMNS
+            ),
+            *chain,
+            settings,
+        )
+    return alerts.squeeze_alerts(
+        alerts.Known(
+            store.read(schemas.SQUEEZE_ANALYSES, chain, alerts.ANALYSIS_COLUMNS),
+            store.read(schemas.SQUEEZE_FORECASTS, chain, alerts.FORECAST_COLUMNS),
+            under_way,
+            store.read(schemas.WIN_RATES, days.reaching_back(alerts.RATES_LOOKBACK), alerts.RATE_COLUMNS),
+        ),
+        rules,
+        *window,
+    )
+
+
+def odds_told(row: Row) -> str:
+    """An alert's odds beside their base rate, in a sentence."""
+    base = "not known"
+    if not _missing(row["base_rate_pct"]):
+        base = f"{row['base_rate_pct']:.0f} % (n = {row['base_sample_size']})"
+    if row["kind"] == "squeeze":
+        if _missing(row["base_rate_pct"]):
+            return "Seen, not foretold: it has no odds."
+        return f"Seen, not foretold: it has no odds. In any 24 hours such a squeeze begins in {base}."
+    if _missing(row["odds_pct"]):
+        return "What such analyses were worth is not known yet."
+    interval = (
+        "interval not known"
+        if _missing(row["interval_low_pct"])
+        else f"95 %: {row['interval_low_pct']:.0f} to {row['interval_high_pct']:.0f} %, n = {row['sample_size']}"
+    )
+    if row["kind"] == "forecast":
+        return f"Chance within 24 hours: {row['odds_pct']:.0f} % ({interval}); base rate: {base}."
+    return (
+        f"Such analyses were right in {row['odds_pct']:.0f} % of 24 hours ({interval}); base rate of any hour: {base}; "
+        f"{row['verdict']}."
+    )
+
+
+def _missing(value: Any) -> bool:
+    return bool(pd.isna(value))
+
+
+def message(row: Row, link: str, *, again: bool = False) -> tuple[str, str]:
+    """Title and text of an alert."""
+    claim = str(row["claim"]).replace("_", " ").lower()
+    how = {
+        "analysis": f"score {row['probability']:.0f} of 100",
+        "forecast": f"chance {row['probability']:.0f} %",
+        "squeeze": "under way",
+    }[row["kind"]]
+    severity = "" if _missing(row["severity"]) else f", {row['severity']}"
+    price = "" if _missing(row["price"]) else f"Price {row['price']:,.6g} USD. "
+    ends = row["hour"] + _HOUR
+    lines = [
+        row["sentence"],
+        odds_told(row),
+        f"{price}{ends:%Y-%m-%d %H:%M} UTC, rule {row['rule']}.",
+        link,
+        *(["Sending was cut off before: this may have come already."] if again else []),
+    ]
+    return f"{row['symbol']}: {claim}{severity}, {how}", "\n".join(lines)
+
+
+def link_to(settings: Settings, row: Row) -> str:
+    """Where an alert can be looked at: the symbol's page."""
+    return f"{settings.public_url}/symbols/{quote(row['symbol'])}?days=7"
+
+
+def picture(store: Store, row: Row) -> bytes | None:
+    """The symbol's price of three days with the alert's hour marked, PNG; None without prices."""
+    hour = row["hour"]
+    prices = store.read(
+        schemas.EXCHANGE_SNAPSHOTS, Window(hour - _PICTURE_HOURS, hour + _HOUR), ("hour", "symbol", "average_price")
+    )
+    prices = prices[prices["symbol"] == row["symbol"]]
+    if prices.empty:
+        return None
+    kind = "LONG_SQUEEZE" if row["side"] == "short" else "SHORT_SQUEEZE"
+    marked = {"symbol": row["symbol"], "squeeze_type": kind, "started_at": hour, "ended_at": hour + _HOUR}
+    return plots.squeezes(prices, pd.DataFrame([marked]))
+
+
+def label_of(address: str) -> str:
+    """An address as the log knows it: the service, and a hash of what Apprise shows of it without its secrets."""
+    service = apprise.Apprise.instantiate(address)
+    if service is None:
+        return "unknown to Apprise"
+    shown = service.url(privacy=True).split("?")[0]
+    return f"{service.service_name} {hashlib.sha256(shown.encode()).hexdigest()[:8]}"
+
+
+def send(address: str, title: str, body: str, png: bytes | None = None) -> str | None:
+    """Send one message to one address; None when its service took it, else why not, without anything of the address."""
+    service = apprise.Apprise.instantiate(address)
+    if service is None:
+        return "Apprise does not know the address"
+    if service.socket_read_timeout == apprise.URLBase.socket_read_timeout:  # no `rto` in the address
+        service.socket_read_timeout = _ANSWER_SECONDS
+    # A logger of its own, that hands nothing on: what Apprise says may hold a host, a channel or a token.
+    words = StringIO()
+    service.logger = logging.Logger("apprise", logging.DEBUG)
+    service.logger.addHandler(logging.StreamHandler(words))
+    attach = apprise.AppriseAttachment(AttachMemory(png, name="alert.png", mimetype="image/png")) if png else None
+    hub = apprise.Apprise()
+    hub.add(service)
+    if hub.notify(body=body, title=title, attach=attach, body_format=apprise.NotifyFormat.TEXT):
+        return None
+    said = words.getvalue()
+    status = re.search(r"error=(\d{3})\b", said)
+    if status:
+        return f"answered {status[1]}"
+    if "onnection error" not in said:
+        return "took no message"
+    # What was never connected took nothing: urllib3 calls it so, sockets otherwise.
+    return "not reached" if "Max retries exceeded" in said or "refused" in said else _CUT_OFF
+
+
+@dataclass(frozen=True)
+class Told:
+    """What came of a round of sending: how many deliveries ended how, and the last failure."""
+
+    counts: Counter[str]
+    failure: str | None = None
+
+    def __str__(self) -> str:
+        """For people."""
+        names = {"SENT": "sent", "FAILED": "failed, tried again", "GIVEN_UP": "given up", "QUIET": "in quiet hours"}
+        said = ", ".join(f"{self.counts[key]} {name}" for key, name in names.items() if self.counts[key])
+        return (said or "nothing new") + (f"; the last failure: {self.failure}" if self.failure else "")
+
+
+def deliver(  # noqa: PLR0917 (the log, what may be told, and three ways to make a message of it)
+    log: DeliveryLog,
+    rows: pd.DataFrame,
+    book: RuleBook,
+    link: Callable[[Row], str],
+    draw: Callable[[Row], bytes | None],
+    now: datetime,
+) -> Told:
+    """Queue what is new and young enough, and send what is due.
+
+    Args:
+        log: the held log.
+        rows: SQUEEZE_ALERTS of the hours that are young enough.
+        book: the rules that hold now.
+        link: where an alert can be looked at.
+        draw: an alert's picture.
+        now: the time, UTC.
+
+    Raises:
+        psycopg2.Error: the log's server went away. What was being sent then stays SENDING in the log.
+    """
+    new = rows[(rows["status"] == "NEW") & (rows["hour"] + _HOUR > now - book.max_age)]
+    by_key: dict[Key, Row] = {}
+    for row in new.to_dict("records"):
+        key = (row["hour"].to_pydatetime(), row["rule"], row["symbol"], row["claim"])
+        by_key[key] = {str(name): value for name, value in row.items()}
+    labels = {name: {label_of(each): each for each in book.addresses.get(name, ())} for name in book.addresses}
+    for key, row in sorted(by_key.items()):
+        rule = book.rule(row["rule"])
+        # Hours that were run again may have moved the chain of cool-downs; a rise in severity breaks it anyway.
+        near = rule is not None and log.told_near(key, timedelta(hours=rule.cooldown_hours))
+        risen = _is_rise(rows, row, rule.cooldown_hours) if rule is not None else False
+        if not near or risen:
+            for label in labels.get(row["rule"], {}):
+                log.queue(key, label, now)
+    counts: Counter[str] = Counter()
+    failure, began = None, time.monotonic()
+    for delivery in log.due(now):
+        if time.monotonic() - began > _BUDGET_SECONDS:
+            break
+        rule, address = book.rule(delivery.rule), labels.get(delivery.rule, {}).get(delivery.address)
+        known = by_key.get(delivery.alert)
+        over = _over(delivery, known, address, now, book.max_age)
+        if over:
+            log.note(delivery, "GIVEN_UP", last_error=over)
+            counts["GIVEN_UP"] += 1
+            failure = over
+            continue
+        assert known is not None
+        assert address is not None
+        if rule is not None and rule.quiet is not None and rule.quiet.holds(now):
+            counts["QUIET"] += 1
+            continue
+        uncertain = delivery.status == "SENDING" or (delivery.last_error or "").startswith(_CUT_OFF)
+        title, body = message(known, link(known), again=uncertain)
+        png = draw(known)
+        wait = FIRST_WAIT * 2**delivery.attempts
+        log.note(delivery, "SENDING", attempts=delivery.attempts + 1, next_attempt_at=now + wait)
+        reason = send(address, title, body, png)
+        if reason is None:
+            log.note(delivery, "SENT", sent_at=now, last_error=None)
+            counts["SENT"] += 1
+        else:
+            failure = f"{delivery.address}: {reason}"
+            # That it may have come stays known, whatever comes after.
+            certain = not uncertain or reason == _CUT_OFF
+            log.note(delivery, "FAILED", last_error=reason if certain else f"{_CUT_OFF}, then: {reason}")
+            counts["FAILED"] += 1
+    return Told(counts, failure)
+
+
+def _is_rise(rows: pd.DataFrame, row: Row, cooldown_hours: int) -> bool:
+    """Whether an alert is more severe than all of its rule, symbol and claim that are told within the cool-down."""
+    if _missing(row["severity"]):
+        return False
+    same = rows[(rows["rule"] == row["rule"]) & (rows["symbol"] == row["symbol"]) & (rows["claim"] == row["claim"])]
+    apart = same["hour"] - row["hour"]
+    near = same[(same["status"] == "NEW") & (apart < timedelta(0)) & (apart > -timedelta(hours=cooldown_hours))]
+    rank = schemas.SEVERITIES.index
+    return len(near) > 0 and rank(row["severity"]) > max(map(rank, near["severity"]))
+
+
+def _over(delivery: Delivery, row: Row | None, address: str | None, now: datetime, max_age: timedelta) -> str | None:
+    """Why a delivery isn't tried any more; None while it is."""
+    last = f"; the last time: {delivery.last_error}" if delivery.last_error else ""
+    if delivery.hour + _HOUR <= now - max_age:
+        return f"older than {max_age / _HOUR:g} hours{last}"
+    if row is None:
+        return f"the hour was run again, and says otherwise{last}"
+    if address is None:
+        return f"the rule has this address no more{last}"
+    if delivery.attempts >= MOST_ATTEMPTS:
+        return f"not taken in {MOST_ATTEMPTS} attempts{last}"
+    return None

@@ -1,0 +1,155 @@
+"""What came of sending alerts: a row for each alert and address in `serving.alert_deliveries`.
+
+What belongs here: SQL of that log. It is no copy of a Parquet table: where it is lost, what is young enough is sent
+again. What does not: what is sent (`alerting.py`). An address is known by its service's name and a hash of it without
+its secrets.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import psycopg2
+import sqlalchemy as sa
+
+TABLE = "alert_deliveries"
+# Names the lock of the one sender among our advisory locks.
+_LOCK = (0x63727970, 2)
+
+Key = tuple[datetime, str, str, str]
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One alert to one address."""
+
+    hour: datetime
+    rule: str
+    symbol: str
+    claim: str
+    address: str
+    status: str
+    attempts: int
+    last_error: str | None
+
+    @property
+    def alert(self) -> Key:
+        """The key of its row in squeeze_alerts."""
+        return (self.hour, self.rule, self.symbol, self.claim)
+
+
+def deliveries_table(metadata: sa.MetaData) -> sa.Table:
+    """The log as SQLAlchemy has it."""
+    text, moment = sa.Text(), sa.TIMESTAMP(timezone=True)
+    return sa.Table(
+        TABLE,
+        metadata,
+        sa.Column("hour", moment, primary_key=True, comment="hour of the alert in squeeze_alerts, UTC"),
+        sa.Column("rule", text, primary_key=True, comment="its rule"),
+        sa.Column("symbol", text, primary_key=True, comment="its symbol"),
+        sa.Column("claim", text, primary_key=True, comment="its claim"),
+        sa.Column("address", text, primary_key=True, comment="service, and a hash of the address without its secrets"),
+        sa.Column(
+            "status",
+            text,
+            nullable=False,
+            comment="WAITING; SENDING: begun, and cut off if it stays; SENT; FAILED: tried again; GIVEN_UP",
+        ),
+        sa.Column("attempts", sa.Integer(), nullable=False, comment="times that it was begun"),
+        sa.Column("next_attempt_at", moment, nullable=False, comment="not tried again before"),
+        sa.Column("sent_at", moment, nullable=True, comment="when the service took it"),
+        sa.Column("last_error", text, nullable=True, comment="why it wasn't taken the last time, in one line"),
+        comment="one alert and one address that it is sent to",
+    )
+
+
+class DeliveryLog:
+    """The log, held by one sender at a time; every change is committed at once."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    @classmethod
+    @contextmanager
+    def held(cls, url: str) -> Iterator["DeliveryLog | None"]:
+        """The log for a `with`; None while another sender holds it. A sender that dies lets go of it."""
+        with closing(psycopg2.connect(url)) as connection:
+            connection.autocommit = True
+            log = cls(connection)
+            yield log if log._ask("SELECT pg_try_advisory_lock(%s, %s)", _LOCK)[0][0] else None
+
+    def _ask(self, question: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        with self._connection.cursor() as cursor:
+            cursor.execute(question, tuple(values))
+            return list(cursor.fetchall()) if cursor.description else []
+
+    def queue(self, alert: Key, address: str, now: datetime) -> None:
+        """Note that an alert is to be sent, once."""
+        self._ask(
+            f"INSERT INTO serving.{TABLE} (hour, rule, symbol, claim, address, status, attempts, next_attempt_at) "
+            "VALUES (%s, %s, %s, %s, %s, 'WAITING', 0, %s) ON CONFLICT DO NOTHING",
+            (*alert, address, now),
+        )
+
+    def told_near(self, alert: Key, cooldown: timedelta) -> bool:
+        """Whether another alert of the same rule, symbol and claim was queued or sent within a cool-down of it."""
+        hour, *same = alert
+        return bool(
+            self._ask(
+                f"SELECT 1 FROM serving.{TABLE} WHERE rule = %s AND symbol = %s AND claim = %s AND hour <> %s "
+                "AND hour > %s AND hour < %s AND status <> 'GIVEN_UP' LIMIT 1",
+                (*same, hour, hour - cooldown, hour + cooldown),
+            )
+        )
+
+    def due(self, now: datetime) -> list[Delivery]:
+        """What is to be tried now, the newest first: an old alert must not keep a fresh one waiting."""
+        rows = self._ask(
+            f"SELECT hour, rule, symbol, claim, address, status, attempts, last_error FROM serving.{TABLE} "
+            "WHERE status IN ('WAITING', 'SENDING', 'FAILED') AND next_attempt_at <= %s "
+            "ORDER BY hour DESC, rule, symbol, claim, address",
+            (now,),
+        )
+        return [Delivery(*row) for row in rows]
+
+    def note(self, delivery: Delivery, status: str, **more: Any) -> None:
+        """Note how a delivery stands."""
+        names = ["status", *more]
+        self._ask(
+            f"UPDATE serving.{TABLE} SET {', '.join(f'{name} = %s' for name in names)} "
+            "WHERE (hour, rule, symbol, claim, address) = (%s, %s, %s, %s, %s)",
+            (status, *more.values(), *delivery.alert, delivery.address),
+        )
+
+
+@dataclass(frozen=True)
+class Deliveries:
+    """How the deliveries of some hours' alerts stand: how many wait, are tried again, were taken, or given up."""
+
+    waiting: int
+    tried_again: int
+    sent: int
+    given_up: int
+    newest_sent_at: datetime | None
+    last_error: str | None
+
+
+def deliveries_since(url: str, since: datetime) -> Deliveries:
+    """How the deliveries of alerts of hours since a moment stand; none of any where there is no such table yet."""
+    with closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT to_regclass(%s)", (f"serving.{TABLE}",))
+        if cursor.fetchone() == (None,):
+            return Deliveries(0, 0, 0, 0, None, None)
+        cursor.execute(
+            f"""SELECT count(*) FILTER (WHERE status = 'WAITING'),
+                count(*) FILTER (WHERE status IN ('SENDING', 'FAILED')),
+                count(*) FILTER (WHERE status = 'SENT'),
+                count(*) FILTER (WHERE status = 'GIVEN_UP'),
+                max(sent_at),
+                (array_agg(last_error ORDER BY hour DESC) FILTER (WHERE last_error IS NOT NULL))[1]
+            FROM serving.{TABLE} WHERE hour >= %s""",
+            (since,),
+        )
+        return Deliveries(*cursor.fetchone())
