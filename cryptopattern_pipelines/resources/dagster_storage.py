@@ -9,6 +9,7 @@ them a run writes again.
 """
 
 import json
+import os
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -32,6 +33,9 @@ from cryptopattern_pipelines.storage.embedded import EmbeddedPostgres
 from cryptopattern_pipelines.storage.postgres import ensure_schema
 
 DAGSTER_SCHEMA = "dagster"
+
+# How many materialisations Dagster hands over at once: without it, one. Set here, so that the runs of the UI have it.
+os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", "1000")
 
 _NO_LIMIT = 0
 _RECYCLE_SECONDS = 600
