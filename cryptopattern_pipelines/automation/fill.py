@@ -6,7 +6,7 @@ The daemon can do the same from the UI; here no daemon is needed, and nobody wai
 import socket
 import threading
 import uuid
-from collections.abc import Iterator, Set
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
@@ -87,37 +87,30 @@ def fill_history(
 ) -> bool:
     """Fill the hours, then the days, then the forecasts of a window, each in one run; whether there was anything to do.
 
-    Forecasts take their models from the days before them, and days come after hours. So they, and what follows from
-    them, have their run after the days alone: in the hours' own they would be made without those models.
+    Forecasts take their models from the days before them, and days come after hours: so they have a run after the days,
+    and none before, where they would be made without those models.
 
     Raises:
         FillError: a run failed; the message names the step and the reason.
     """
-    hourly, daily, forecasts = (definitions.resolve_job_def(name) for name in ("hourly", "daily", "forecasts"))
-    of_forecasts = forecasts.asset_layer.selected_asset_keys
-    before = hourly.asset_layer.selected_asset_keys - of_forecasts
+    history, daily, forecasts = (definitions.resolve_job_def(name) for name in ("history", "daily", "forecasts"))
     ran = False
-    for job, window, assets in (
-        (hourly, hours, before),
-        (daily, whole_days(hours), daily.asset_layer.selected_asset_keys),
-        (forecasts, hours, of_forecasts),
-    ):
+    for job, window in ((history, hours), (daily, whole_days(hours)), (forecasts, hours)):
         if window is None:
             continue
         # The schedule leaves forecasts, too, but made without the models of days that were run after them.
         stale = job is forecasts and (ran or not has_run(job, window, instance))
-        if only_missing and not stale and is_filled(job, assets, window, instance, store):
+        if only_missing and not stale and is_filled(job, window, instance, store):
             continue
-        fill(job, window, instance, console, assets)
+        fill(job, window, instance, console)
         ran = True
     return ran
 
 
-def is_filled(
-    job: dg.JobDefinition, assets: Set[dg.AssetKey], window: Window, instance: dg.DagsterInstance, store: TableStore
-) -> bool:
-    """Whether these assets of a job have been materialised for every partition of the window, and their files exist."""
+def is_filled(job: dg.JobDefinition, window: Window, instance: dg.DagsterInstance, store: TableStore) -> bool:
+    """Whether every asset of the job has been materialised for every partition of the window, and its file is there."""
     wanted = set(keys_of(job, window))
+    assets = job.asset_layer.selected_asset_keys
     tables = [key.path[0] for key in assets if len(key.path) == 1]
     return all(wanted <= set(instance.get_materialized_partitions(key)) for key in assets) and all(
         len(store.table(name).present(*window)) == len(wanted) for name in tables
@@ -131,14 +124,8 @@ def has_run(job: dg.JobDefinition, window: Window, instance: dg.DagsterInstance)
     return bool(instance.get_runs(wanted, limit=1))
 
 
-def fill(
-    job: dg.JobDefinition,
-    window: Window,
-    instance: dg.DagsterInstance,
-    console: Console,
-    assets: Set[dg.AssetKey] | None = None,
-) -> str:
-    """Materialise the job's assets, all or these, for the whole window, in one run; its id.
+def fill(job: dg.JobDefinition, window: Window, instance: dg.DagsterInstance, console: Console) -> str:
+    """Materialise every asset of the job for the whole window, in one run; its id.
 
     Raises:
         FillError: the run failed; the message names the step and the reason.
@@ -147,11 +134,8 @@ def fill(
     end_dead_runs(instance)
     run_id = str(uuid.uuid4())
     tags = run_tags(job, window)
-    chosen = sorted(assets or job.asset_layer.selected_asset_keys)
-    with _progress(job, len(chosen), len(keys), run_id, instance, console) as went_well:
-        result = job.execute_in_process(
-            _QUIET, instance, raise_on_error=False, run_id=run_id, tags=tags, asset_selection=chosen
-        )
+    with _progress(job, len(keys), run_id, instance, console) as went_well:
+        result = job.execute_in_process(_QUIET, instance, raise_on_error=False, run_id=run_id, tags=tags)
         if result.success:
             went_well.set()
     if not result.success:
@@ -184,8 +168,8 @@ def _is_alive(tag: str) -> bool:
 
 
 @contextmanager
-def _progress(  # noqa: PLR0917 (what is run, and where it is seen)
-    job: dg.JobDefinition, assets: int, partitions: int, run_id: str, instance: dg.DagsterInstance, console: Console
+def _progress(
+    job: dg.JobDefinition, partitions: int, run_id: str, instance: dg.DagsterInstance, console: Console
 ) -> Iterator[threading.Event]:
     """Show which step is running, how many are done and for how long, while the body runs.
 
@@ -202,7 +186,8 @@ def _progress(  # noqa: PLR0917 (what is run, and where it is seen)
     )
     ended, went_well = threading.Event(), threading.Event()
     with Progress(*columns, console=console) as progress:
-        task = progress.add_task("starting", total=assets, job=job.name, range=f"{partitions:,} {unit}")
+        total = len(job.asset_layer.selected_asset_keys)
+        task = progress.add_task("starting", total=total, job=job.name, range=f"{partitions:,} {unit}")
 
         def follow() -> None:
             kinds = {dg.DagsterEventType.STEP_START, dg.DagsterEventType.STEP_SUCCESS}

@@ -3,7 +3,7 @@
 import inspect
 import threading
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import wraps
@@ -25,8 +25,8 @@ class Shares:
     """Seconds by share; what a part calls of another part counts for the other alone."""
 
     def __init__(self) -> None:
-        self.clock: Counter[str] = Counter()
-        self.processor: Counter[str] = Counter()
+        self.clock: defaultdict[str, float] = defaultdict(float)
+        self.processor: defaultdict[str, float] = defaultdict(float)
         self._inside = [REST]
         self._thread = threading.get_ident()
         self._last = time.perf_counter(), time.process_time()

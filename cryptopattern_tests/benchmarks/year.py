@@ -104,7 +104,7 @@ def run() -> list[Figure]:
                 None,
                 "%",
             )
-            for share, seconds in shares.clock.most_common()
+            for share, seconds in sorted(shares.clock.items(), key=lambda each: -each[1])
         ),
     ]
 
