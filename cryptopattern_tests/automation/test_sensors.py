@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import time
 import uuid
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -93,6 +94,14 @@ def test_a_file_still_being_written_is_left_for_the_next_tick(ticks: Ticks, monk
     ticks.drop("2024-08-05 13.22.01.png")
     assert ticks.tick()[0] == []
     monkeypatch.setattr(sensors, "SETTLED_AFTER_SECONDS", 0.0)
+    assert len(ticks.tick()[0]) == 1
+
+
+def test_a_file_of_a_time_to_come_is_not_waited_for(ticks: Ticks, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sensors, "SETTLED_AFTER_SECONDS", 60.0)
+    ticks.drop("2024-08-05 13.22.01.png")
+    an_hour_ago = time.time_ns() - 3600 * 10**9
+    monkeypatch.setattr("cryptopattern_pipelines.automation.sensors.time.time_ns", lambda: an_hour_ago)
     assert len(ticks.tick()[0]) == 1
 
 
@@ -237,6 +246,15 @@ class TestMissedHours:
             assert desk.tick() is not None
         desk.clock[0] += timedelta(days=20)
         assert desk.tick() is None
+
+    def test_a_clock_that_is_put_back_asks_for_nothing_twice_and_loses_nothing(self, desk: "Desk") -> None:
+        desk.has_run(desk.hour(1), desk.hour(12))
+        asked = desk.tick()
+        assert asked == (desk.hour(12), desk.hour(12))
+        desk.clock[0] -= timedelta(hours=6)
+        assert [desk.tick() for _ in range(3)] == [None] * 3
+        desk.clock[0] += timedelta(hours=6, minutes=15)
+        assert desk.tick() == asked
 
     def test_nothing_is_asked_for_while_a_run_writes_tables(self, desk: "Desk") -> None:
         desk.has_run(desk.hour(1), desk.hour(12))
