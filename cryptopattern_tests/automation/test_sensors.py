@@ -340,9 +340,9 @@ def test_late_days_ask_for_the_forecasts_that_take_their_models(tags: dict[str, 
 def test_windows_hold_every_hour_with_what_follows_and_do_not_touch(hours: list[int], reach: int) -> None:
     times = {LAST - HOUR * hour for hour in hours}
     windows = windows_to_run(times, HOUR * reach, LAST)
-    for time in times:
-        until = min(time + HOUR * max(reach, 1), LAST + HOUR)
-        assert any(window.start <= time and until <= window.end for window in windows)
+    for at in times:
+        until = min(at + HOUR * max(reach, 1), LAST + HOUR)
+        assert any(window.start <= at and until <= window.end for window in windows)
     for one, following in itertools.pairwise(windows):
         assert one.end < following.start
     assert all(window.start in times and window.end <= LAST + HOUR for window in windows)

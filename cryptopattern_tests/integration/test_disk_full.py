@@ -12,6 +12,7 @@ import pytest
 import sqlalchemy as sa
 from rich.console import Console
 
+from cryptopattern_pipelines.automation import fill
 from cryptopattern_pipelines.automation.fill import FillError, fill_history
 from cryptopattern_pipelines.automation.partitions import Window
 from cryptopattern_pipelines.automation.sensors import gaps
@@ -66,6 +67,8 @@ def test_a_full_disk_costs_nothing_but_the_run(
     for name in ("DAGSTER_HOME", "CRYPTOPATTERN_DATA"):
         monkeypatch.setenv(name, "")  # set below, and put back at the end
     monkeypatch.setenv("CRYPTOPATTERN_DATABASE_URL", "embedded")
+    # Each backfill stands for a command of its own, whose process has ended when the next one looks.
+    monkeypatch.setattr(fill, "_is_alive", lambda _: False)
     made = Installation.at(small_disk, None)
     server = EmbeddedPostgres(made.settings.postgres_folder)
     prepare_home(made.settings)
