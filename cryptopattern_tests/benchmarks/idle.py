@@ -9,6 +9,7 @@ import os
 import tempfile
 import time
 import urllib.request
+from contextlib import suppress
 from typing import Any
 
 import psutil
@@ -55,14 +56,11 @@ def run() -> list[Figure]:
             repository = _usable(settings)
             usable = time.perf_counter() - began
             time.sleep(_SETTLES)
-            family = _family(settings, server)
-            before, sessions = _seconds(family), _sessions(server)
+            before, sessions = _seconds(_family(settings, server)), _sessions(server)
             time.sleep(_LASTS)
-            minutes = _LASTS / 60
+            family = _family(settings, server)
             spent, connections = _seconds(family) - before, _sessions(server) - sessions
-            memory = {process.pid: process.memory_full_info().pss / 2**20 for process in family if process.is_running()}
-            for process in family:
-                print(f"  {memory.get(process.pid, 0):5.0f} MB  {' '.join(process.cmdline())[:110]}")
+            memory = _megabytes(family)
             waited, whole = _one_run(settings, repository)
         finally:
             local.stop_ui(settings)
@@ -71,10 +69,12 @@ def run() -> list[Figure]:
         Figure("idle: until the UI answers", answers, None, "s", less_is_better=True),
         Figure("idle: until the UI shows the assets", usable, None, "s", less_is_better=True),
         Figure("idle: processes", len(memory), None, "of them", less_is_better=True),
-        Figure("idle: memory", sum(memory.values()), None, "MB", less_is_better=True),
-        Figure("idle: processor time", spent / minutes, None, "s a minute", less_is_better=True),
+        Figure("idle: memory", sum(memory), None, "MB", less_is_better=True),
+        Figure("idle: processor time", spent / _LASTS * 60, None, "s a minute", less_is_better=True),
         # One of them is this benchmark's own look.
-        Figure("idle: database connections made", (connections - 1) / minutes, None, "a minute", less_is_better=True),
+        Figure(
+            "idle: database connections made", (connections - 1) / _LASTS * 60, None, "a minute", less_is_better=True
+        ),
         Figure("idle: from asking for a run of an hour to its start", waited, None, "s", less_is_better=True),
         Figure("idle: from asking for a run of an hour to its end", whole, None, "s", less_is_better=True),
     ]
@@ -90,10 +90,20 @@ def _seconds(family: list[psutil.Process]) -> float:
     """Processor time that the processes have taken so far, with that of children that ended."""
     seconds = 0.0
     for process in family:
-        if process.is_running():
+        with suppress(psutil.NoSuchProcess):
             times = process.cpu_times()
             seconds += times.user + times.system + times.children_user + times.children_system
     return seconds
+
+
+def _megabytes(family: list[psutil.Process]) -> list[float]:
+    """Each process's memory, printed with what it is."""
+    found = []
+    for process in family:
+        with suppress(psutil.NoSuchProcess):
+            found.append(process.memory_full_info().pss / 2**20)
+            print(f"  {found[-1]:5.0f} MB  {' '.join(process.cmdline())[:110]}")
+    return found
 
 
 def _sessions(server: EmbeddedPostgres) -> int:
