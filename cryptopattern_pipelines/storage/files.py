@@ -24,7 +24,7 @@ Put = Callable[[str, bytes], None]
 
 _WRITING = ".writing-"
 # So many files of a writer are on the disk before they take their names. A year of hours waits once, at its end: file
-# by file it would wait for a minute a table. What a power failure leaves of it is written again with the run it broke.
+# by file took forty times as long. What a power failure leaves of it is written again with the run that it broke.
 _FIRST = 8
 
 
