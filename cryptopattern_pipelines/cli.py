@@ -280,29 +280,16 @@ def _fill(settings: Settings, start: datetime, end: datetime, *, only_missing: b
     """Fill the hours, then the days, then the forecasts of a range; whether there was anything to do."""
     import dagster as dg
 
-    from cryptopattern_pipelines.automation.fill import fill, has_run, is_filled, whole_days, window_to_fill
+    from cryptopattern_pipelines.automation.fill import fill_history, window_to_fill
     from cryptopattern_pipelines.definitions import build_definitions
     from cryptopattern_pipelines.local import prepare_home
     from cryptopattern_pipelines.storage.parquet import TableStore
 
     prepare_home(settings)
     hours = window_to_fill(start, end)
-    definitions = build_definitions(settings)
     store = TableStore(settings.store_root)
-    ran = False
     with dg.DagsterInstance.get() as instance:
-        # Forecasts take their models from the days before them, and days come after hours: so once more, with models.
-        for name, window in (("hourly", hours), ("daily", whole_days(hours)), ("forecasts", hours)):
-            job = definitions.resolve_job_def(name)
-            if window is None:
-                continue
-            # The hours' own run leaves forecasts, too, but made without the models of days that were run after it.
-            stale = name == "forecasts" and (ran or not has_run(job, window, instance))
-            if only_missing and not stale and is_filled(job, window, instance, store):
-                continue
-            fill(job, window, instance, _PEOPLE)
-            ran = True
-    return ran
+        return fill_history(build_definitions(settings), instance, store, hours, _PEOPLE, only_missing=only_missing)
 
 
 @main.command()

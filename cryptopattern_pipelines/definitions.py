@@ -43,7 +43,7 @@ def build_definitions(settings: Settings, resources: Mapping[str, Any] | None = 
             *(serving_asset(table) for table in TABLES.values()),
         ],
         asset_checks=[checks],
-        jobs=[jobs.hourly, jobs.daily, jobs.late_screenshots, jobs.forecasts, health, housekeeping],
+        jobs=[jobs.hourly, jobs.daily, jobs.late_screenshots, jobs.history, jobs.forecasts, health, housekeeping],
         schedules=schedules(schedules_are, health),
         sensors=[
             new_screenshots(sensors_are, reading_age=analysis.signals().readings_lookback),

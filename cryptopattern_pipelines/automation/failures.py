@@ -22,8 +22,8 @@ from cryptopattern_pipelines.resources.stores import Store
 from cryptopattern_pipelines.storage.schemas import SQUEEZE_ANALYSES
 
 _FAILURES = {dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.RUN_FAILURE}
-# Runs that ended at nearly the same time may be recorded in the other order.
-_OVERLAP = timedelta(minutes=2)
+# Runs that ended at nearly the same time may be recorded in the other order, and a clock may be put back.
+_OVERLAP = timedelta(days=1)
 # So many hours without a row: a restart or a venue's outage is made up for by itself before.
 SILENT_AFTER = timedelta(hours=3)
 # A service that is away for hours must not be asked each minute about a hundred failures.
@@ -62,6 +62,7 @@ def failures(status: dg.DefaultSensorStatus, ui: str) -> dg.SensorDefinition:
     )
     def sensor(context: dg.SensorEvaluationContext, notifier: dg.ResourceParam[Notifier]) -> dg.SkipReason:
         since, told = _read(context.cursor)
+        since = min(since, datetime.now(UTC))
         wanted = dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], updated_after=since - _OVERLAP)
         found = sorted(context.instance.get_run_records(wanted), key=lambda record: record.update_timestamp)
         if context.cursor is None:

@@ -3,7 +3,6 @@
 The daemon can do the same from the UI; here no daemon is needed, and nobody waits for its ticks.
 """
 
-import os
 import socket
 import threading
 import uuid
@@ -29,9 +28,6 @@ from cryptopattern_pipelines.automation.partitions import (
     range_tags,
 )
 from cryptopattern_pipelines.storage.parquet import TableStore
-
-# A range's materialisation events are written in batches: 2.5 times less of Postgres' time than one by one.
-os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", "500")
 
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -78,6 +74,37 @@ def _partitions_of(job: dg.JobDefinition) -> Partitions:
 def run_tags(job: dg.JobDefinition, window: Window) -> dict[str, str]:
     """What a run of the job in this process bears: its partitions, and the process whose death is its end."""
     return {**range_tags(_partitions_of(job), window), PROCESS_TAG: _this_process()}
+
+
+def fill_history(
+    definitions: dg.Definitions,
+    instance: dg.DagsterInstance,
+    store: TableStore,
+    hours: Window,
+    console: Console,
+    *,
+    only_missing: bool = False,
+) -> bool:
+    """Fill the hours, then the days, then the forecasts of a window, each in one run; whether there was anything to do.
+
+    Forecasts take their models from the days before them, and days come after hours: so they have a run after the days,
+    and none before, where they would be made without those models.
+
+    Raises:
+        FillError: a run failed; the message names the step and the reason.
+    """
+    history, daily, forecasts = (definitions.resolve_job_def(name) for name in ("history", "daily", "forecasts"))
+    ran = False
+    for job, window in ((history, hours), (daily, whole_days(hours)), (forecasts, hours)):
+        if window is None:
+            continue
+        # The schedule leaves forecasts, too, but made without the models of days that were run after them.
+        stale = job is forecasts and (ran or not has_run(job, window, instance))
+        if only_missing and not stale and is_filled(job, window, instance, store):
+            continue
+        fill(job, window, instance, console)
+        ran = True
+    return ran
 
 
 def is_filled(job: dg.JobDefinition, window: Window, instance: dg.DagsterInstance, store: TableStore) -> bool:

@@ -1,5 +1,5 @@
-"""The jobs: one for all that is hourly, one for all that is daily, one for screenshots that come late,
-and one for forecasts of hours gone by, which take their models from the days before them.
+"""The jobs: one for all that is hourly, one for all that is daily, one for screenshots that come late, and two for
+hours gone by: all but forecasts, and forecasts alone, which take their models from the days before them.
 
 A job has one partitions definition, and every asset in it takes the run's whole range, so an hour and a year are the
 same job and each is one run.
@@ -47,9 +47,18 @@ late_screenshots = dg.define_asset_job(
     tags=WRITES,
     description="Screenshots of hours gone by, and the analyses, forecasts and alerts that they may change.",
 )
+# What takes from the days before it: in a backfill, whose days come after its hours, it has its run last.
+_AFTER_DAYS = dg.AssetSelection.assets("squeeze_forecasts", "squeeze_alerts")
+
+history = dg.define_asset_job(
+    "history",
+    _and_serving(_of("hour") - _AFTER_DAYS),
+    tags=WRITES,
+    description="Hourly assets but forecasts and alerts: a backfill's first run; daily and forecasts follow.",
+)
 forecasts = dg.define_asset_job(
     "forecasts",
-    _and_serving(dg.AssetSelection.assets("squeeze_forecasts", "squeeze_alerts")),
+    _and_serving(_AFTER_DAYS),
     tags=WRITES,
     description="Forecasts and alerts of hours that were run before the days whose models and win rates they take.",
 )

@@ -113,7 +113,8 @@ class _Cursor:
 def _settled_since(entries: pd.DataFrame, number: int) -> tuple[pd.DataFrame, int]:
     """The entries after a number, up to the first that may still be being written, and the last one's number."""
     new = entries[entries["number"] > number].sort_values("number")
-    unsettled = new["changed_ns"] > time.time_ns() - int(SETTLED_AFTER_SECONDS * 1e9)
+    # A change that lies ahead was made by another clock, or before this one was put back.
+    unsettled = (new["changed_ns"] - time.time_ns()).abs() < int(SETTLED_AFTER_SECONDS * 1e9)
     settled = new[~unsettled.cummax()]
     return settled, int(settled["number"].max()) if len(settled) else number
 

@@ -4,62 +4,121 @@ It differs from `dagster_postgres.DagsterPostgresStorage` in three ways. The add
 embedded server started when it is not up, at first and at every new connection, so that webserver, daemon, runs and
 command line all heal it alike. The tables live in a schema `dagster` beside the serving tables, so that one database is
 all that is asked for. And a range of a year writes hundreds of thousands of events: they go over a connection that
-stays open, those that say what a run plans in batches, and none waits for the disk, since what a power failure costs of
-them a run writes again.
+stays open, what is planned or made in batches, and none waits for the disk, since what a power failure costs of them a
+run writes again.
 """
 
 import json
+import os
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import dagster as dg
 import psycopg2
 import sqlalchemy as sa
-from dagster._serdes import ConfigurableClassData  # dagster's own storages import it from here; it has no public name
+from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluationPlanned
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
+
+# Dagster's own storages import these from here; they have no public name.
+from dagster._serdes import ConfigurableClassData, serialize_value
 from dagster_postgres import DagsterPostgresStorage, PostgresEventLogStorage
 
 from cryptopattern_pipelines.resources.database import database_url, with_options
+from cryptopattern_pipelines.resources.event_rows import columns, rows_of, some_at_a_time, utc_of
 from cryptopattern_pipelines.resources.settings import load_settings
 from cryptopattern_pipelines.storage.embedded import EmbeddedPostgres
 from cryptopattern_pipelines.storage.postgres import ensure_schema
 
 DAGSTER_SCHEMA = "dagster"
 
-_NO_LIMIT = 0
+# How many materialisations Dagster hands over at once: without it, one. Set here, so that the runs of the UI have it.
+os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", "1000")
+
 _RECYCLE_SECONDS = 600
 # Beside the one that stays open: the webserver asks many things at once, and puts its own limit in place of this.
 _MORE_CONNECTIONS = 20
 
 
 class BatchingEventLogStorage(PostgresEventLogStorage):
-    """Dagster's event log, in which a batch of planned materialisations is one insertion.
+    """Dagster's event log, in which what a range plans and makes is written by a few insertions.
 
-    Dagster's own writes batches of materialisations so, but planned ones one by one: two of three seconds of a range.
+    Dagster's own is given an event for each partition that is planned, makes the text of each event anew, and has a
+    statement of thousands of values built for each batch. Here the rows are the same, but what they share is made, and
+    goes to the server, once.
     """
 
+    @property
+    def supports_partition_subset_in_asset_materialization_planned_events(self) -> bool:
+        """All partitions that are planned of an asset come as one event; they are kept as an event each, as ever."""
+        return True
+
+    def store_event(self, event: dg.EventLogEntry) -> None:
+        """Store one event, which may plan many partitions."""
+        if _kind(event) == _PLANNED:
+            self._store_alike([event])
+        else:
+            super().store_event(event)
+
     def store_event_batch(self, events: Sequence[dg.EventLogEntry]) -> None:
-        """Store a batch of events, the planned materialisations of it together."""
-        planned = [event for event in events if _is_planned(event)]
-        others = [event for event in events if not _is_planned(event)]
-        if planned:
-            self._store_planned(planned)
+        """Store a batch of events, those that are planned or made together."""
+        together = [event for event in events if _kind(event) in _TOGETHER]
+        others = [event for event in events if _kind(event) not in _TOGETHER]
+        if together:
+            self._store_alike(together)
         if others:
             super().store_event_batch(others)
 
-    def _store_planned(self, events: Sequence[dg.EventLogEntry]) -> None:
-        insertion = self.prepare_insert_event_batch(events)
+    def _store_alike(self, events: Sequence[dg.EventLogEntry]) -> None:
+        shared, rows = rows_of(events)
+        alike = columns(shared)
+        # Of each event's rows the last one's number.
+        numbers: dict[int, int] = {}
         with self._connect() as connection:
-            found = connection.execute(insertion.returning(sa.column("id"))).fetchall()
-        ids = [int(row[0]) for row in found]
-        # An asset's own row tells of its last event alone.
-        last = {event.get_dagster_event().asset_key: (event, number) for event, number in zip(events, ids, strict=True)}
+            for some in some_at_a_time(rows, _ROWS_AT_ONCE):
+                ids = connection.execute(_INSERT_EVENTS, alike | columns(some)).scalars()
+                numbers |= {row.event: number for row, number in zip(some, ids, strict=True)}
+        kept = [(events[event], number) for event, number in numbers.items()]
         with self.index_transaction() as connection:
-            self._store_asset_event_tags(connection, events, ids)
-            for event, number in last.values():
+            self._store_asset_event_tags(connection, *zip(*kept, strict=True))
+            # An asset's own row tells of its last event alone.
+            for event, number in {
+                event.get_dagster_event().asset_key: (event, number) for event, number in kept
+            }.values():
                 self._store_asset_event(connection, event, number)
+
+    def _store_asset_event_tags(
+        self, conn: sa.Connection, events: Sequence[dg.EventLogEntry], event_ids: Sequence[int]
+    ) -> None:
+        """Store the tags that materialisations are found by, in one insertion instead of one each."""
+        tags = [
+            _Tag(number, key.to_string(), name, value, utc_of(event))
+            for number, event in zip(event_ids, events, strict=True)
+            if (key := event.get_dagster_event().asset_key)
+            for name, value in self._tags_for_asset_event(event).items()
+        ]
+        if tags:
+            conn.execute(_INSERT_TAGS, columns(tags))
+
+    def _store_asset_check_evaluation_planned(self, event: dg.EventLogEntry, event_id: int | None) -> None:
+        """Store that a check is planned, a row for each of its partitions; they bear the same event."""
+        planned = event.get_dagster_event().event_specific_data
+        assert isinstance(planned, AssetCheckEvaluationPlanned)
+        subset = planned.partitions_subset
+        row = {
+            "partition": [None] if subset is None else list(subset.get_partition_keys()),
+            "asset_key": planned.asset_key.to_string(),
+            "check_name": planned.check_name,
+            "run_id": event.run_id,
+            "status": AssetCheckExecutionRecordStatus.PLANNED.value,
+            "event": serialize_value(event),
+            "timestamp": utc_of(event),
+            "event_id": event_id,
+        }
+        with self.index_connection() as connection:
+            connection.execute(_INSERT_PLANNED_CHECKS, row)
 
     def forget(self, before: datetime) -> int:
         """Delete of what was logged before a time (UTC) all that no partition's state rests on; how many events.
@@ -79,6 +138,51 @@ class BatchingEventLogStorage(PostgresEventLogStorage):
                 connection.execute(_REPLACE, shorter)
         return int(forgotten.rowcount)
 
+
+# Enough that what a statement costs by itself is nothing, and few enough that their text is some megabytes.
+_ROWS_AT_ONCE = 2_000
+_PLANNED = dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED
+_TOGETHER = {_PLANNED, dg.DagsterEventType.ASSET_MATERIALIZATION}
+
+_INSERT_EVENTS = sa.text("""
+    INSERT INTO event_logs (run_id, event, dagster_event_type, timestamp, step_key, asset_key, partition)
+    SELECT alike.run_id, alike.before || own.place || alike.between || own.time || alike.after, alike.kind,
+        CAST(own.timestamp AS timestamp), alike.step_key, alike.asset_key, own.partition
+    FROM unnest(
+        CAST(:shared AS int[]), CAST(:partition AS text[]), CAST(:place AS text[]), CAST(:time AS text[]),
+        CAST(:timestamp AS text[])
+    ) WITH ORDINALITY AS own (shared, partition, place, time, timestamp, number)
+    JOIN unnest(
+        CAST(:run_id AS text[]), CAST(:kind AS text[]), CAST(:step_key AS text[]), CAST(:asset_key AS text[]),
+        CAST(:before AS text[]), CAST(:between AS text[]), CAST(:after AS text[])
+    ) WITH ORDINALITY AS alike (run_id, kind, step_key, asset_key, before, between, after, number)
+    ON alike.number = own.shared
+    ORDER BY own.number
+    RETURNING id""")
+
+
+class _Tag(NamedTuple):
+    event_id: int
+    asset_key: str
+    key: str
+    value: str
+    timestamp: str
+
+
+_INSERT_TAGS = sa.text("""
+    INSERT INTO asset_event_tags (event_id, asset_key, key, value, event_timestamp)
+    SELECT event_id, asset_key, key, value, CAST(at AS timestamp)
+    FROM unnest(
+        CAST(:event_id AS bigint[]), CAST(:asset_key AS text[]), CAST(:key AS text[]), CAST(:value AS text[]),
+        CAST(:timestamp AS text[])
+    ) AS tags (event_id, asset_key, key, value, at)""")
+
+_INSERT_PLANNED_CHECKS = sa.text("""
+    INSERT INTO asset_check_executions (asset_key, check_name, partition, run_id, execution_status, evaluation_event,
+        evaluation_event_timestamp, evaluation_event_storage_id)
+    SELECT :asset_key, :check_name, partition, :run_id, :status, :event, CAST(:timestamp AS timestamp),
+        CAST(:event_id AS bigint)
+    FROM unnest(CAST(:partition AS text[])) AS planned (partition)""")
 
 _FORGET_EVENTS = sa.text("""
     DELETE FROM event_logs old WHERE old.timestamp < :before AND (
@@ -121,8 +225,8 @@ def _without_what_is_shown(event: str) -> str:
     return json.dumps(entry)
 
 
-def _is_planned(event: dg.EventLogEntry) -> bool:
-    return bool(event.get_dagster_event().event_type == dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED)
+def _kind(event: dg.EventLogEntry) -> dg.DagsterEventType | None:
+    return event.get_dagster_event().event_type if event.is_dagster_event else None
 
 
 class SettingsPostgresStorage(DagsterPostgresStorage):
@@ -144,11 +248,25 @@ class SettingsPostgresStorage(DagsterPostgresStorage):
         storage = cls(postgres_url=with_options(url, search_path=DAGSTER_SCHEMA), inst_data=inst_data)
         unhurried = with_options(url, search_path=DAGSTER_SCHEMA, synchronous_commit="off")
         storage._event_log_storage = BatchingEventLogStorage(unhurried)
-        # Dagster opens a connection for every event otherwise, half of what an event costs.
-        storage._event_log_storage.optimize_for_webserver(
-            statement_timeout=_NO_LIMIT, pool_recycle=_RECYCLE_SECONDS, max_overflow=_MORE_CONNECTIONS
-        )
+        for part in (storage._run_storage, storage._event_log_storage, storage._schedule_storage):
+            part._engine = _kept_open(part.postgres_url)
         return storage
+
+
+def _kept_open(url: str) -> sa.Engine:
+    """An engine with a connection that stays open, and is made anew when its server has been away.
+
+    Dagster opens one for every question and every event otherwise: half of what an event costs, and hundreds a minute
+    while nothing happens.
+    """
+    return sa.create_engine(
+        url,
+        isolation_level="AUTOCOMMIT",
+        pool_size=1,
+        max_overflow=_MORE_CONNECTIONS,
+        pool_recycle=_RECYCLE_SECONDS,
+        pool_pre_ping=True,
+    )
 
 
 @cache

@@ -16,6 +16,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -84,24 +85,10 @@ class ParquetTable:
         table = table.replace_schema_metadata(None)
         cuts = [*rows[self.schema.partition].searchsorted(window).tolist(), len(rows)]
         numbers = [i for i in range(len(window)) if empty_too or cuts[i] < cuts[i + 1]]
-        texts = [column.name for column in self.schema.columns if column.dtype == TEXT]
 
         def write_one(number: int) -> int:
-            sink = pyarrow.BufferOutputStream()
-            # Every choice that shows in the bytes is made here. snappy: opening zstd for each column of a
-            # ten-row file took twice as long as all the rest.
-            pq.write_table(
-                table.slice(cuts[number], cuts[number + 1] - cuts[number]),
-                sink,
-                version="2.6",
-                data_page_version="1.0",
-                compression="snappy",
-                use_dictionary=texts,
-                write_statistics=True,
-                row_group_size=1 << 20,
-                store_schema=False,
-            )
-            data = sink.getvalue().to_pybytes()
+            rows = cuts[number + 1] - cuts[number]
+            data = self._bytes(table.slice(cuts[number], rows)) if rows else self._empty
             put(self._name(window[number]), data)
             return len(data)
 
@@ -173,6 +160,28 @@ class ParquetTable:
         days = [name.removeprefix(_DAY) for name in names if name.startswith(_DAY)]
         return pd.DatetimeIndex(pd.to_datetime(sorted(days), format="%Y-%m-%d", utc=True))
 
+    @cached_property
+    def _empty(self) -> bytes:
+        """The file of a partition without rows: a year without screenshots has as many of these as of others."""
+        return self._bytes(self.schema.arrow.empty_table())
+
+    def _bytes(self, table: pyarrow.Table) -> bytes:
+        """One partition's rows as the bytes of its file; every choice that shows in them is made here."""
+        sink = pyarrow.BufferOutputStream()
+        # snappy: opening zstd for each column of a ten-row file took twice as long as all the rest.
+        pq.write_table(
+            table,
+            sink,
+            version="2.6",
+            data_page_version="1.0",
+            compression="snappy",
+            use_dictionary=[column.name for column in self.schema.columns if column.dtype == TEXT],
+            write_statistics=True,
+            row_group_size=1 << 20,
+            store_schema=False,
+        )
+        return sink.getvalue().to_pybytes()
+
     def _folder(self, at: pd.Timestamp) -> str:
         return f"{self.schema.name}/{_DAY}{at:%Y-%m-%d}"
 
@@ -190,7 +199,7 @@ class ParquetTable:
 
     def _read_one(self, name: str, expected: pyarrow.Schema) -> pyarrow.Table | None:
         data = self.files.get(name)
-        if data is None:
+        if data is None or data == self._empty:
             return None
         try:
             # ParquetFile on bytes took a quarter of the time of read_table or a dataset on ten-row files.

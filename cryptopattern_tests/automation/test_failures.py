@@ -4,7 +4,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -20,6 +20,8 @@ from cryptopattern_pipelines.resources.settings import load_settings
 from cryptopattern_pipelines.resources.stores import Store
 from cryptopattern_pipelines.storage.schemas import SQUEEZE_ANALYSES
 
+# The clock of the events that runs leave.
+RECORDS_AT = "dagster._core.instance.methods.event_methods.get_current_timestamp"
 UI = "http://127.0.0.1:3000"
 HOUR_LONG = timedelta(hours=1)
 HOUR = {"dagster/partition": "2024-08-05-13:00"}
@@ -98,6 +100,33 @@ def test_a_failure_is_told_once_with_its_partition_its_reason_and_a_link(instanc
     assert message["title"] == "cryptopattern: hourly, 2024-08-05-13:00: failed"
     assert "the process that ran it is gone" in message["message"]
     assert f"{UI}/runs/{run.run_id}" in message["message"]
+
+
+def test_a_clock_that_is_put_back_hides_no_failure_and_tells_none_twice(
+    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def put_clock(hours: int) -> None:
+        """Runs are recorded, and the sensor looks, by a clock that is so far ahead."""
+
+        class Clock(datetime):
+            @classmethod
+            def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+                return datetime.now(tz) + timedelta(hours=hours)
+
+        monkeypatch.setattr("cryptopattern_pipelines.automation.failures.datetime", Clock)
+        monkeypatch.setattr(RECORDS_AT, lambda: Clock.now(UTC).timestamp())
+
+    with receiving() as box:
+        ticks = Ticks(instance, box.address)
+        put_clock(6)
+        ticks.tick()
+        fail(instance)
+        ticks.tick()
+        put_clock(0)
+        fail(instance)
+        ticks.tick()
+        ticks.tick()
+    assert len(box.messages) == 2
 
 
 def test_what_is_tried_again_by_itself_is_not_told(instance: dg.DagsterInstance) -> None:

@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import time
 import uuid
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -93,6 +94,14 @@ def test_a_file_still_being_written_is_left_for_the_next_tick(ticks: Ticks, monk
     ticks.drop("2024-08-05 13.22.01.png")
     assert ticks.tick()[0] == []
     monkeypatch.setattr(sensors, "SETTLED_AFTER_SECONDS", 0.0)
+    assert len(ticks.tick()[0]) == 1
+
+
+def test_a_file_of_a_time_to_come_is_not_waited_for(ticks: Ticks, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sensors, "SETTLED_AFTER_SECONDS", 60.0)
+    ticks.drop("2024-08-05 13.22.01.png")
+    an_hour_ago = time.time_ns() - 3600 * 10**9
+    monkeypatch.setattr("cryptopattern_pipelines.automation.sensors.time.time_ns", lambda: an_hour_ago)
     assert len(ticks.tick()[0]) == 1
 
 
@@ -238,6 +247,15 @@ class TestMissedHours:
         desk.clock[0] += timedelta(days=20)
         assert desk.tick() is None
 
+    def test_a_clock_that_is_put_back_asks_for_nothing_twice_and_loses_nothing(self, desk: "Desk") -> None:
+        desk.has_run(desk.hour(1), desk.hour(12))
+        asked = desk.tick()
+        assert asked == (desk.hour(12), desk.hour(12))
+        desk.clock[0] -= timedelta(hours=6)
+        assert [desk.tick() for _ in range(3)] == [None] * 3
+        desk.clock[0] += timedelta(hours=6, minutes=15)
+        assert desk.tick() == asked
+
     def test_nothing_is_asked_for_while_a_run_writes_tables(self, desk: "Desk") -> None:
         desk.has_run(desk.hour(1), desk.hour(12))
         desk.instance.add_run(desk.run(dg.DagsterRunStatus.STARTED, WRITES))
@@ -322,9 +340,9 @@ def test_late_days_ask_for_the_forecasts_that_take_their_models(tags: dict[str, 
 def test_windows_hold_every_hour_with_what_follows_and_do_not_touch(hours: list[int], reach: int) -> None:
     times = {LAST - HOUR * hour for hour in hours}
     windows = windows_to_run(times, HOUR * reach, LAST)
-    for time in times:
-        until = min(time + HOUR * max(reach, 1), LAST + HOUR)
-        assert any(window.start <= time and until <= window.end for window in windows)
+    for at in times:
+        until = min(at + HOUR * max(reach, 1), LAST + HOUR)
+        assert any(window.start <= at and until <= window.end for window in windows)
     for one, following in itertools.pairwise(windows):
         assert one.end < following.start
     assert all(window.start in times and window.end <= LAST + HOUR for window in windows)

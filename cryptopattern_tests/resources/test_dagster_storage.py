@@ -2,10 +2,11 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import dagster as dg
 import pytest
 import sqlalchemy as sa
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
+from dagster._serdes import serialize_value
 
 from cryptopattern_pipelines.resources.dagster_storage import BatchingEventLogStorage
 from cryptopattern_pipelines.resources.settings import PROJECT
@@ -37,7 +39,10 @@ def first() -> Any:
 
 
 @dg.asset(code_version="1", partitions_def=HOURS, backfill_policy=POLICY, deps=[first])
-def second() -> dg.MaterializeResult[Any]:
+def second(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+    # One partition of the range says more than the others, and one says nearly the same.
+    context.add_asset_metadata({"note": "'quoted' {braces} %s :name \\ ü"}, partition_key=KEYS[3])
+    context.add_asset_metadata({"rows": 5.0}, partition_key=KEYS[8])
     return dg.MaterializeResult(metadata={"rows": 5})
 
 
@@ -98,6 +103,15 @@ def history(instance: dg.DagsterInstance) -> dict[str, Any]:
             for key in ASSET_KEYS
         },
         "tagged rows": _event_tags(instance),
+        "planned, as it is kept": sorted(_planned_without_run_and_time(instance)),
+        "checks": _rows(
+            instance, "SELECT asset_key, check_name, partition, execution_status FROM asset_check_executions"
+        ),
+        "checks are said by": _rows(
+            instance,
+            "SELECT DISTINCT c.check_name, e.dagster_event_type, c.evaluation_event = e.event"
+            " FROM asset_check_executions c JOIN event_logs e ON e.id = c.evaluation_event_storage_id",
+        ),
     }
 
 
@@ -116,14 +130,31 @@ def _latest(instance: dg.DagsterInstance, key: dg.AssetKey) -> Any:
 
 def _event_tags(instance: dg.DagsterInstance) -> list[tuple[Any, ...]]:
     """The rows of the tags' table as such: the UI asks them by asset."""
+    rows = _rows(
+        instance,
+        "SELECT t.asset_key, t.key, t.value, e.dagster_event_type, e.partition, t.event_timestamp = e.timestamp"
+        " FROM asset_event_tags t JOIN event_logs e ON e.id = t.event_id",
+    )
+    return [row for row in rows if _POINTER not in row[1]]
+
+
+def _planned_without_run_and_time(instance: dg.DagsterInstance) -> list[str]:
+    """What is kept of each planned materialisation but for what differs from run to run."""
+    [run] = instance.get_runs()
+    texts = _texts(instance, "ASSET_MATERIALIZATION_PLANNED")
+    return [re.sub(r'"timestamp": [\d.]+', "", text.replace(run.run_id, "RUN")) for text in texts]
+
+
+def _rows(instance: dg.DagsterInstance, query: str) -> list[tuple[Any, ...]]:
     with instance.event_log_storage.index_connection() as connection:  # type: ignore[attr-defined]
-        rows = connection.execute(
-            sa.text(
-                "SELECT t.asset_key, t.key, t.value, e.dagster_event_type, e.partition"
-                " FROM asset_event_tags t JOIN event_logs e ON e.id = t.event_id"
-            )
-        ).fetchall()
-    return sorted((tuple(row) for row in rows if _POINTER not in row[1]), key=str)
+        return sorted((tuple(row) for row in connection.execute(sa.text(query))), key=str)
+
+
+def _texts(instance: dg.DagsterInstance, kind: str) -> list[str]:
+    """The events of a kind as they are kept, in their order."""
+    with instance.event_log_storage.index_connection() as connection:  # type: ignore[attr-defined]
+        wanted = sa.text("SELECT event FROM event_logs WHERE dagster_event_type = :kind ORDER BY id")
+        return list(connection.execute(wanted, {"kind": kind}).scalars())
 
 
 def test_a_range_leaves_the_history_that_dagsters_own_storage_keeps(
@@ -139,20 +170,22 @@ def test_a_range_leaves_the_history_that_dagsters_own_storage_keeps(
     # JSON is YAML too.
     (plain / "dagster.yaml").write_text(json.dumps(config))
 
-    batches: list[int] = []
-    stored = BatchingEventLogStorage._store_planned
+    given: list[dg.EventLogEntry] = []
+    stored = BatchingEventLogStorage._store_alike
 
-    def counted(storage: BatchingEventLogStorage, events: Any) -> None:
-        batches.append(len(events))
+    def seen(storage: BatchingEventLogStorage, events: Sequence[dg.EventLogEntry]) -> None:
+        given.extend(events)
         stored(storage, events)
 
-    monkeypatch.setattr(BatchingEventLogStorage, "_store_planned", counted)
+    monkeypatch.setattr(BatchingEventLogStorage, "_store_alike", seen)
     with opened(own, monkeypatch) as instance:
         assert isinstance(instance.event_log_storage, BatchingEventLogStorage)
         run_over_the_range(instance)
         ours = history(instance)
-    assert sum(batches) == len(KEYS) * len(ASSETS)
-    assert max(batches) > 1, "nothing went in batches"
+        texts = _texts(instance, "ASSET_MATERIALIZATION")
+    made = [event for event in given if event.get_dagster_event().is_step_materialization]
+    assert texts == [serialize_value(event) for event in made]
+    assert len(texts) == len(KEYS) * len(ASSETS)
     with opened(plain, monkeypatch) as instance:
         assert not isinstance(instance.event_log_storage, BatchingEventLogStorage)
         run_over_the_range(instance)

@@ -49,6 +49,23 @@ def test_what_is_put_is_got_listed_and_replaced(root: str) -> None:
     assert again.where("table/x/1").endswith("table/x/1")
 
 
+def test_a_file_is_on_the_disk_before_it_takes_its_name_and_all_are_before_the_writer_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    names = [str(number) for number in range(20)]
+
+    def here() -> int:
+        return sum((tmp_path / "table" / name).exists() for name in names)
+
+    monkeypatch.setattr("cryptopattern_pipelines.storage.files.os.fsync", lambda _: told.append(f"one, {here()} there"))
+    monkeypatch.setattr("cryptopattern_pipelines.storage.files._wait_for_disk", lambda _: told.append(f"all {here()}"))
+    with files_at(tmp_path).writing("table") as put:
+        for name in names:
+            put(f"table/{name}", b"whole")
+    assert told == [*(f"one, {number} there" for number in range(8)), "all 20"]
+
+
 def test_a_failed_writer_leaves_no_temporary(tmp_path: Path) -> None:
     def write() -> None:
         with files_at(tmp_path).writing("table") as put:
