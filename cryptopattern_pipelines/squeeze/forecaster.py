@@ -213,7 +213,8 @@ def _train(
     best = min(
         (kind for kind in CHALLENGERS if kind in fitted), key=lambda kind: (briers[kind], MODEL_KINDS.index(kind))
     )
-    before = chances["climatology"] if stands is None else stands.model.chances(names, judged.figures)
+    # What stands was calibrated on days of which most are among those judged: that would speak for it, or be luck.
+    before = chances["climatology"] if stands is None else stands.model.uncalibrated.chances(names, judged.figures)
     better, error = _betterment(before, chances[best], judged, begins, validation)
     brier_before = float(((before - judged.came) ** 2).mean())
     told = f"{best} has Brier {briers[best]:.4f} on {len(judged.hour)} unseen rows"
@@ -229,7 +230,7 @@ def _train(
     if best != "climatology":
         calibration = models.best_calibration(chances[best], judged.came, judged.hour, KNOWN_AFTER_HOURS)
         model = replace(model, calibration=calibration)
-        model = replace(model, experience=_experience(calibration.apply(chances[best]), judged))
+    model = replace(model, experience=_experience(model.calibration.apply(chances[best]), judged))
     version = f"{day:%Y-%m-%d}-{model.sha256[:12]}"
     row = {
         "model_kind": best,
@@ -314,7 +315,10 @@ def _betterment(before: Floats, after: Floats, judged: _Examples, begins: int, h
 
 
 def _experience(chance: Floats, judged: _Examples) -> tuple[Experience, ...]:
-    """What came of low to high chances in the validation, in fifths; days rather than rows, as symbols go together."""
+    """What came of low to high chances in the validation, in fifths; days rather than rows, as symbols go together.
+
+    Of a base rate, whose chances are all the same, it is one for all hours.
+    """
     edges = np.unique(np.quantile(chance, np.linspace(0, 1, _BINS + 1)[1:-1]))
     bins = np.searchsorted(edges, chance, side="right")
     lows = [0.0, *edges.tolist()]

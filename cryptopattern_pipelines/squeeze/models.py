@@ -11,7 +11,7 @@ scikit-learn at all.
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -176,6 +176,11 @@ class Model:
             raise ValueError(f"no model of this release ({error}): materialise squeeze_forecaster again") from error
 
     @property
+    def uncalibrated(self) -> "Model":
+        """The same without its calibration."""
+        return replace(self, calibration=Calibration())
+
+    @property
     def sha256(self) -> str:
         """The hash of what is written down, by which it is kept."""
         return hashlib.sha256(self.to_json()).hexdigest()
@@ -313,14 +318,19 @@ def _floats(values: Floats) -> tuple[float, ...]:
 
 
 def fit_calibration(kind: str, chance: Floats, came: Truths) -> Calibration:
-    """The map of this kind that suits these chances and what came of them best."""
+    """The map of this kind that suits these chances and what came of them best.
+
+    Where it came less often the greater the chance, Platt's map would turn the order round: it is refused, and the
+    chances stay plain. What the model says has not been true then, but its opposite was judged by nobody.
+    """
     if kind == "platt":
         from sklearn.linear_model import LogisticRegression  # noqa: PLC0415
         from threadpoolctl import threadpool_limits  # noqa: PLC0415
 
         with threadpool_limits(1):
             fitted = LogisticRegression(C=1e6).fit(logit(chance)[:, None], came)
-        return Calibration("platt", (float(fitted.coef_[0, 0]), float(fitted.intercept_[0])))
+        slope, offset = float(fitted.coef_[0, 0]), float(fitted.intercept_[0])
+        return Calibration("platt", (slope, offset)) if slope > 0 else Calibration()
     if kind == "isotonic":
         from sklearn.isotonic import IsotonicRegression  # noqa: PLC0415
 
