@@ -40,6 +40,6 @@ def _scores(judged: Judgement) -> list[str]:
         for kind, brier in judged.brier.items()
     ]
     if judged.importance:
-        lines += ["", "What moves the best one's log-odds, mean of either sign:", ""]
+        lines += ["", "What moves the challenger's log-odds, mean of either sign:", ""]
         lines += [f"- {name} {size:.3f}" for name, size in judged.importance]
     return [*lines, ""]

@@ -1,5 +1,6 @@
 """A model stands because it did better on hours it had not seen, and knows nothing of what came after its day."""
 
+import re
 from dataclasses import replace
 from datetime import timedelta
 
@@ -54,8 +55,42 @@ def test_a_planted_effect_is_learned_and_promoted() -> None:
     assert {each.day.day for each in found if each.fitted and each is not promoted[0]} == {1}
 
 
+def betterment_told(verdict: Verdict) -> tuple[float, float]:
+    """By how much the challenger was better, and the standard error of that, from the reason."""
+    found = re.search(r"better by (-?[\d.]+), standard error ([\d.]+)", verdict.reason)
+    assert found
+    return float(found[1]), float(found[2])
+
+
+@pytest.mark.parametrize("kind", ["blend", "climatology"])
+def test_of_two_models_the_better_one_stands_but_a_base_rate_is_left_only_for_what_is_surely_better(kind: str) -> None:
+    unsure = 0
+    for seed in range(3):
+        # So weak an effect that few weeks can't tell.
+        made = history(122, planted=0.15, seed=seed)
+        before = told(made, 90, 91)[0]
+        assert before.standing is not None
+        stands = replace(before.standing, model=before.fitted[kind])
+        [verdict] = [each for each in told(made, 120, 122, {"long_squeeze": stands}) if each.fitted]
+        better, error = betterment_told(verdict)
+        needed = error if kind == "climatology" else 0.0
+        assert verdict.status == ("PROMOTED" if better > needed else "KEPT")
+        unsure += 0 < better < error
+    assert unsure
+
+
+def test_no_kind_is_chosen_for_having_done_best_on_few_weeks() -> None:
+    made = history(140, planted=0)
+    trained = [each for each in told(made, 30, 140) if each.judgement and "blend" in each.fitted]
+    # Where there is nothing to learn the base rate does best, and yet it challenges nothing.
+    assert any(
+        each.judgement and each.judgement.brier["climatology"] < each.judgement.brier["blend"] for each in trained
+    )
+    assert all(each.reason.startswith("blend has") for each in trained)
+
+
 def test_without_an_effect_what_stands_is_kept() -> None:
-    # A base rate of the same data differs by chance alone: what stands is left only for more than a standard error.
+    # Base rates of the same data differ by chance alone: what stands is left only for more than a standard error.
     kinds = [told(history(140, planted=0, seed=seed), 60, 140)[-1] for seed in range(4)]
     assert sum(each.standing is not None and each.standing.model.kind == "blend" for each in kinds) <= 1
 
