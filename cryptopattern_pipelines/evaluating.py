@@ -129,7 +129,7 @@ def evaluate(tables: Tables, start: datetime | None, end: datetime, say: Say) ->
     came = targets.targets(known.grid, tables.events, tables.told, tables.candles)
     say("training and forecasting, month by month")
     began = time.monotonic()
-    scored = walk_forward.walk_forward(History(known, came), begin, end)
+    scored = walk_forward.walk_forward(History(known, came), begin, end, DEFAULTS)
     say(f"scores (training took {time.monotonic() - began:.0f} s)")
     return {
         "from": begin.isoformat(),

@@ -1,6 +1,9 @@
 """The card of a training: what was learned from, when, how good it was, how well calibrated, what it looks at."""
 
 import base64
+from collections.abc import Callable, Iterable
+
+import pandas as pd
 
 from cryptopattern_pipelines import plots
 from cryptopattern_pipelines.squeeze.forecaster import Judgement, Verdict
@@ -32,6 +35,24 @@ def model_card(verdict: Verdict) -> str:
     return "\n".join(lines)
 
 
+def what_stands(verdicts: Iterable[Verdict], card_place: Callable[[str], str]) -> str:
+    """What stands for each target at a day's end, as a table of Markdown with where each one's card lies.
+
+    `card_place` tells the place of a card by its model's hash.
+    """
+    lines = ["| target | stands | kind | skill when it was judged | card |", "|---|---|---|---|---|"]
+    for verdict in verdicts:
+        if verdict.standing is None:
+            lines.append(f"| {verdict.target} | nothing: {verdict.reason} | | | |")
+            continue
+        row = verdict.standing.row
+        # Read back from the table an unknown number is NaN or NA.
+        skill = "" if pd.isna(row["skill"]) else f"{row['skill']:+.3f}"
+        place = card_place(str(row["model_sha256"]))
+        lines.append(f"| {verdict.target} | {row['model_version']} | {row['model_kind']} | {skill} | `{place}` |")
+    return "\n".join(lines)
+
+
 def _scores(judged: Judgement) -> list[str]:
     base = judged.brier["climatology"]
     lines = ["| kind | Brier | skill | calibration error |", "|---|---|---|---|"]
@@ -40,6 +61,6 @@ def _scores(judged: Judgement) -> list[str]:
         for kind, brier in judged.brier.items()
     ]
     if judged.importance:
-        lines += ["", "What moves the best one's log-odds, mean of either sign:", ""]
+        lines += ["", "What moves the challenger's log-odds, mean of either sign:", ""]
         lines += [f"- {name} {size:.3f}" for name, size in judged.importance]
     return [*lines, ""]

@@ -11,7 +11,7 @@ from cryptopattern_pipelines.assets.market import exchange_snapshots, market_can
 from cryptopattern_pipelines.assets.materialise import Events, table_asset, write
 from cryptopattern_pipelines.assets.squeeze import squeeze_analyses, squeeze_events
 from cryptopattern_pipelines.automation.partitions import DAILY, Window, window_of
-from cryptopattern_pipelines.model_card import model_card
+from cryptopattern_pipelines.model_card import model_card, what_stands
 from cryptopattern_pipelines.resources.stores import Store
 from cryptopattern_pipelines.squeeze import features, forecaster, forecasts, paths, targets
 from cryptopattern_pipelines.squeeze import pattern_library as patterns
@@ -44,7 +44,7 @@ def squeeze_forecaster(context: dg.AssetExecutionContext, store: Store) -> Event
     for verdict in told:
         if verdict.status == "PROMOTED" and verdict.standing is not None:
             store.tables.keep_model(verdict.standing.model.to_json(), model_card(verdict))
-    _show_cards(context, told)
+    _show_cards(context, store, told)
     rows = forecaster.forecaster_rows(told)
     yield from write(context, store, schemas.SQUEEZE_FORECASTER, rows, statuses=rows["status"].value_counts().to_dict())
 
@@ -72,15 +72,19 @@ def _since(snapshots: pd.DataFrame, start: datetime) -> int:
     return first if snapshots.empty else max(first, int(epoch_hours(snapshots["hour"]).min()))
 
 
-def _show_cards(context: dg.AssetExecutionContext, told: Iterable[Verdict]) -> None:
-    """Put the cards of the newest trainings on the pages of their days."""
-    trained: dict[datetime, list[Verdict]] = {}
+def _show_cards(context: dg.AssetExecutionContext, store: Store, told: Iterable[Verdict]) -> None:
+    """Put what stands on each day's page, with where its card lies, and on those of the newest trainings the cards."""
+    by_day: dict[datetime, list[Verdict]] = {}
     for verdict in told:
-        if verdict.fitted:
-            trained.setdefault(verdict.day, []).append(verdict)
-    for day in sorted(trained)[-_CARDS_A_RUN:]:
-        card = "\n\n".join(model_card(verdict) for verdict in trained[day])
-        context.add_asset_metadata({"model cards": dg.MetadataValue.md(card)}, partition_key=day.strftime(DAILY.fmt))
+        by_day.setdefault(verdict.day, []).append(verdict)
+    with_card = [day for day, verdicts in by_day.items() if any(each.fitted for each in verdicts)][-_CARDS_A_RUN:]
+    for day, verdicts in by_day.items():
+        shown = {"what stands": what_stands(verdicts, store.tables.card_place)}
+        if day in with_card:
+            shown["model cards"] = "\n\n".join(model_card(each) for each in verdicts if each.fitted)
+        context.add_asset_metadata(
+            {name: dg.MetadataValue.md(text) for name, text in shown.items()}, partition_key=day.strftime(DAILY.fmt)
+        )
 
 
 def standing_models(store: Store, window: Window) -> dict[datetime, dict[str, Standing]]:

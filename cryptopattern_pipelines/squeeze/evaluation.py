@@ -82,7 +82,9 @@ def _method_report(
 def _skill(method: str, against: str, by_week: Mapping[str, Floats], weights: Whole) -> Report:
     """1 - Brier over the other's Brier."""
     whole = 1 - by_week[method].sum() / by_week[against].sum()
-    return _with_interval(float(whole), 1 - (weights @ by_week[method]) / (weights @ by_week[against]))
+    # Of few weeks some draws hold none but those in which a silent score was right: nothing can be set against that.
+    mine, others = weights @ by_week[method], weights @ by_week[against]
+    return _with_interval(float(whole), 1 - mine[others > 0] / others[others > 0])
 
 
 def _with_interval(value: float, draws: Floats) -> Report:

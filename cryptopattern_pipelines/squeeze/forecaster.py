@@ -4,10 +4,12 @@ What belongs here: the rows a training learns from and is judged on, and the cho
 themselves (`models.py`) and what they say of an hour (`forecasts.py`).
 
 On the first day of each month, and on every day while nothing stands, each kind of model is fitted to the years
-before, save the newest 91 days; on those it is judged beside the model that stands, which has never learned from
-them either. It is promoted only when it does better there by more than that betterment's standard error. On all other
-days the model that stands is carried on, so a day's row depends on its history and not on the range it is made in.
-What was judged is what stands: it is not fitted anew to the newest days, whose worth could not be told.
+before, save the newest 91 days. On those the richest kind that there is enough history for is judged beside the model
+that stands, which has never learned from them either; both as they were fitted, since what stands was calibrated on
+days of which most are among those. It is promoted when it does better there, and in a base rate's place only when
+better by more than that betterment's standard error. On all other days the model that stands is carried on, so a
+day's row depends on its history and not on the range it is made in. What was judged is what stands: it is not fitted
+anew to the newest days, whose worth could not be told.
 """
 
 import hashlib
@@ -23,7 +25,7 @@ from cryptopattern_pipelines.squeeze import models
 from cryptopattern_pipelines.squeeze.features import LOOKBACK, Features
 from cryptopattern_pipelines.squeeze.grid import MICROSECONDS_PER_HOUR, Floats, Truths, Whole, epoch_hour
 from cryptopattern_pipelines.squeeze.models import Experience, Model
-from cryptopattern_pipelines.squeeze.scores import Reliability, calibration_error, reliability
+from cryptopattern_pipelines.squeeze.scores import Reliability, betterment, calibration_error, reliability
 from cryptopattern_pipelines.squeeze.targets import HORIZON_HOURS, KNOWN_AFTER_HOURS, Targets
 from cryptopattern_pipelines.storage.schemas import MODEL_KINDS, SQUEEZE_FORECASTER, TARGETS
 
@@ -69,10 +71,10 @@ class TrainingSettings:
 
 
 DEFAULTS = TrainingSettings()
-# Those that may be promoted. The two halves of the blend are fitted and reported, but on real history neither alone did
-# better than both by more than a trifle, and among five nearly equal ones 91 days would pick by luck.
-CHALLENGERS = ("climatology", "volatility", "blend")
-_BINS, _BLOCKS = 5, 13
+# The first of these that there is enough history for challenges what stands. The others are fitted and reported, but
+# among nearly equal ones 91 days pick by luck: on real history that cost more skill than all else (docs/method.md).
+CHALLENGERS = ("blend", "volatility", "climatology")
+_BINS = 5
 _IMPORTANT = 12
 
 
@@ -93,7 +95,7 @@ class Standing:
 class Judgement:
     """What the models of one training were worth on hours that none of them learned from, before calibration.
 
-    All by kind; `importance` is the best one's: how far a feature moves the log-odds, greatest first.
+    All by kind; `importance` is the challenger's: how far a feature moves the log-odds, greatest first.
     """
 
     brier: Mapping[str, float]
@@ -194,7 +196,7 @@ def standing_of(row: Mapping[str, object], model: Model) -> Standing:
 def _train(
     history: History, day: datetime, target: str, stands: Standing | None, settings: TrainingSettings
 ) -> Verdict:
-    """Fit every kind that there is enough history for, and promote the best if it beats what stands."""
+    """Fit every kind that there is enough history for, and promote the richest if it beats what stands."""
     end = epoch_hour(day) + _HOURS_A_DAY
     rows = _examples(history, target, end - _HOURS_A_DAY * settings.history_days, end - KNOWN_AFTER_HOURS, settings)
     known_days = (int(rows.hour[-1] - rows.hour[0]) + settings.step_hours) / _HOURS_A_DAY if len(rows.hour) else 0.0
@@ -210,29 +212,29 @@ def _train(
     names = history.features.names
     chances = {kind: model.chances(names, judged.figures) for kind, model in fitted.items()}
     briers = {kind: float(((chance - judged.came) ** 2).mean()) for kind, chance in chances.items()}
-    best = min(
-        (kind for kind in CHALLENGERS if kind in fitted), key=lambda kind: (briers[kind], MODEL_KINDS.index(kind))
-    )
-    before = chances["climatology"] if stands is None else stands.model.chances(names, judged.figures)
-    better, error = _betterment(before, chances[best], judged, begins, validation)
+    challenger = next(kind for kind in CHALLENGERS if kind in fitted)
+    before = chances["climatology"] if stands is None else stands.model.uncalibrated.chances(names, judged.figures)
+    better, error = betterment(before, chances[challenger], judged.came, judged.hour)
     brier_before = float(((before - judged.came) ** 2).mean())
-    told = f"{best} has Brier {briers[best]:.4f} on {len(judged.hour)} unseen rows"
+    told = f"{challenger} has Brier {briers[challenger]:.4f} on {len(judged.hour)} unseen rows"
     if stands is not None:
         told += f", {stands.version} ({stands.model.kind}) {brier_before:.4f}"
     told += f": better by {better:.5f}, standard error {error:.5f}"
-    judgement = _judgement(fitted[best], chances, briers, names, judged)
-    if not better > error:
+    judgement = _judgement(fitted[challenger], chances, briers, names, judged)
+    # A base rate can't be far wrong, so it is left only for what is surely better; of two models the better one stands.
+    against_base_rate = stands is None or stands.model.kind == "climatology"
+    if not better > (error if against_base_rate else 0.0):
         if stands is not None:
             return Verdict(day, target, "KEPT", told, stands, fitted, judgement)
-        best, told = "climatology", f"{told}; the base rate stands until something beats it"
-    model = fitted[best]
-    if best != "climatology":
-        calibration = models.best_calibration(chances[best], judged.came, judged.hour, KNOWN_AFTER_HOURS)
+        challenger, told = "climatology", f"{told}; the base rate stands until something beats it"
+    model = fitted[challenger]
+    if challenger != "climatology":
+        calibration = models.best_calibration(chances[challenger], judged.came, judged.hour, KNOWN_AFTER_HOURS)
         model = replace(model, calibration=calibration)
-        model = replace(model, experience=_experience(calibration.apply(chances[best]), judged))
+    model = replace(model, experience=_experience(model.calibration.apply(chances[challenger]), judged))
     version = f"{day:%Y-%m-%d}-{model.sha256[:12]}"
     row = {
-        "model_kind": best,
+        "model_kind": challenger,
         "model_version": version,
         "model_sha256": model.sha256,
         "trained_on": pd.Timestamp(day),
@@ -246,24 +248,28 @@ def _train(
         "validation_rows": len(judged.hour),
         "base_rate_pct": 100 * model.base_rate,
         "base_sample_size": max(1, len(learned.hour) * settings.step_hours // HORIZON_HOURS),
-        "brier": briers[best],
+        "brier": briers[challenger],
         "brier_base": briers["climatology"],
         "brier_before": brier_before if stands is not None else None,
-        "skill": 1 - briers[best] / briers["climatology"] if briers["climatology"] > 0 else None,
-        "calibration_error": calibration_error(chances[best], judged.came),
+        "skill": 1 - briers[challenger] / briers["climatology"] if briers["climatology"] > 0 else None,
+        "calibration_error": calibration_error(chances[challenger], judged.came),
     }
     return Verdict(day, target, "PROMOTED", told, Standing(model, row), fitted, judgement)
 
 
 def _judgement(
-    best: Model, chances: Mapping[str, Floats], briers: Mapping[str, float], names: tuple[str, ...], judged: _Examples
+    challenger: Model,
+    chances: Mapping[str, Floats],
+    briers: Mapping[str, float],
+    names: tuple[str, ...],
+    judged: _Examples,
 ) -> Judgement:
-    moved = np.abs(best.chances_and_contributions(names, judged.figures)[1]).mean(axis=0)
+    moved = np.abs(challenger.chances_and_contributions(names, judged.figures)[1]).mean(axis=0)
     order = np.argsort(-moved, kind="stable")[:_IMPORTANT]
     return Judgement(
         briers,
         {kind: calibration_error(chance, judged.came) for kind, chance in chances.items()},
-        {kind: reliability(chance, judged.came) for kind, chance in chances.items() if kind in CHALLENGERS[1:]},
+        {kind: reliability(chance, judged.came) for kind, chance in chances.items() if kind in CHALLENGERS[:-1]},
         tuple((names[at], float(moved[at])) for at in order if moved[at] > 0),
     )
 
@@ -299,22 +305,11 @@ def _fitted(
     return fitted
 
 
-def _betterment(before: Floats, after: Floats, judged: _Examples, begins: int, hours: int) -> tuple[float, float]:
-    """By how much the Brier score fell, and the standard error of that over thirteen stretches of the validation.
-
-    Hours and symbols move together, so a row is no piece of evidence by itself; a week is closer to one.
-    """
-    fall = (before - judged.came) ** 2 - (after - judged.came) ** 2
-    block = (judged.hour - begins) * _BLOCKS // max(hours, 1)
-    count = np.bincount(block, minlength=_BLOCKS)
-    means = np.bincount(block, fall, _BLOCKS)[count > 0] / count[count > 0]
-    if len(means) < 2:
-        return 0.0, 0.0
-    return float(means.mean()), float(means.std(ddof=1) / np.sqrt(len(means)))
-
-
 def _experience(chance: Floats, judged: _Examples) -> tuple[Experience, ...]:
-    """What came of low to high chances in the validation, in fifths; days rather than rows, as symbols go together."""
+    """What came of low to high chances in the validation, in fifths; days rather than rows, as symbols go together.
+
+    Of a base rate, whose chances are all the same, it is one for all hours.
+    """
     edges = np.unique(np.quantile(chance, np.linspace(0, 1, _BINS + 1)[1:-1]))
     bins = np.searchsorted(edges, chance, side="right")
     lows = [0.0, *edges.tolist()]

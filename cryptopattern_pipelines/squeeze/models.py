@@ -11,13 +11,14 @@ scikit-learn at all.
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from cryptopattern_pipelines.squeeze.grid import Floats, Truths, Whole
+from cryptopattern_pipelines.squeeze.scores import betterment
 from cryptopattern_pipelines.storage.schemas import MODEL_KINDS
 
 CALIBRATIONS = ("none", "platt", "isotonic")
@@ -176,6 +177,11 @@ class Model:
             raise ValueError(f"no model of this release ({error}): materialise squeeze_forecaster again") from error
 
     @property
+    def uncalibrated(self) -> "Model":
+        """The same without its calibration."""
+        return replace(self, calibration=Calibration())
+
+    @property
     def sha256(self) -> str:
         """The hash of what is written down, by which it is kept."""
         return hashlib.sha256(self.to_json()).hexdigest()
@@ -313,14 +319,19 @@ def _floats(values: Floats) -> tuple[float, ...]:
 
 
 def fit_calibration(kind: str, chance: Floats, came: Truths) -> Calibration:
-    """The map of this kind that suits these chances and what came of them best."""
+    """The map of this kind that suits these chances and what came of them best.
+
+    Where it came less often the greater the chance, Platt's map would turn the order round: it is refused, and the
+    chances stay plain. What the model says has not been true then, but its opposite was judged by nobody.
+    """
     if kind == "platt":
         from sklearn.linear_model import LogisticRegression  # noqa: PLC0415
         from threadpoolctl import threadpool_limits  # noqa: PLC0415
 
         with threadpool_limits(1):
             fitted = LogisticRegression(C=1e6).fit(logit(chance)[:, None], came)
-        return Calibration("platt", (float(fitted.coef_[0, 0]), float(fitted.intercept_[0])))
+        slope, offset = float(fitted.coef_[0, 0]), float(fitted.intercept_[0])
+        return Calibration("platt", (slope, offset)) if slope > 0 else Calibration()
     if kind == "isotonic":
         from sklearn.isotonic import IsotonicRegression  # noqa: PLC0415
 
@@ -330,18 +341,24 @@ def fit_calibration(kind: str, chance: Floats, came: Truths) -> Calibration:
 
 
 def best_calibration(chance: Floats, came: Truths, hour: Whole, gap: int) -> Calibration:
-    """The kind that, fitted to the earlier half of the hours, scored best on the later half; then fitted to all.
+    """The map that did best on hours which it was not fitted to, then fitted to all; none unless it is clearly better.
 
-    `gap` hours between the halves are left out. Plain chances stay when neither map is better, or when either half
-    lacks an outcome.
+    Each kind is fitted to the earlier half of the hours and judged on the later one, and the other way round, `gap`
+    hours between them being left out. Plain chances stay where no map betters them by more than that betterment's
+    standard error, or where a half lacks an outcome: a quarter's hours are so few that a map fitted to them more
+    often brings their luck along than mends a model.
     """
     middle = int(np.median(hour)) if len(hour) else 0
-    early, late = hour < middle - gap, hour >= middle
-    halves = [came[early], came[late]]
-    if any(len(half) == 0 or half.all() or not half.any() for half in halves):
+    early, late = hour < middle, hour >= middle
+    turns = [(hour < middle - gap, late), (hour >= middle + gap, early)]
+    if any(came[fitted].all() or not came[fitted].any() for fitted, _ in turns):
         return Calibration()
-    scores = [
-        float(((fit_calibration(kind, chance[early], came[early]).apply(chance[late]) - came[late]) ** 2).mean())
-        for kind in CALIBRATIONS
-    ]
-    return fit_calibration(CALIBRATIONS[int(np.argmin(scores))], chance, came)
+    judged = np.concatenate([np.flatnonzero(unseen) for _, unseen in turns])
+    best, most = "none", 0.0
+    for kind in CALIBRATIONS[1:]:
+        maps = [fit_calibration(kind, chance[fitted], came[fitted]) for fitted, _ in turns]
+        mapped = np.concatenate([map_.apply(chance[unseen]) for map_, (_, unseen) in zip(maps, turns, strict=True)])
+        better, error = betterment(chance[judged], mapped, came[judged], hour[judged])
+        if better > max(error, most):
+            best, most = kind, better
+    return fit_calibration(best, chance, came)

@@ -16,6 +16,7 @@ import numpy as np
 from cryptopattern_pipelines.squeeze.grid import Floats, Truths, Whole
 
 _BINS = 10
+_STRETCHES = 13
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,26 @@ def calibration_error(chance: Floats, came: Truths) -> float:
     """Expected calibration error: how far stated chance and share that came lie apart, mean over rows; a fraction."""
     table = reliability(chance, came)
     return float((np.abs(table.chance - table.came) * table.count).sum() / max(1, table.count.sum()))
+
+
+def betterment(
+    before: Floats, after: Floats, came: Truths, hour: Whole, stretches: int = _STRETCHES
+) -> tuple[float, float]:
+    """By how much the Brier score fell from one chance to another, and the standard error of that over stretches.
+
+    The hours are cut into stretches of equal length, the thirteen weeks of a quarter: hours and symbols move together,
+    so a row is no piece of evidence by itself; a week is closer to one. (0, 0) when fewer than two have rows.
+    """
+    if not len(hour):
+        return 0.0, 0.0
+    fall = (before - came) ** 2 - (after - came) ** 2
+    first = int(hour.min())
+    stretch = (hour - first) * stretches // (int(hour.max()) - first + 1)
+    count = np.bincount(stretch, minlength=stretches)
+    means = np.bincount(stretch, fall, stretches)[count > 0] / count[count > 0]
+    if len(means) < 2:
+        return 0.0, 0.0
+    return float(fall.mean()), float(means.std(ddof=1) / np.sqrt(len(means)))
 
 
 def block_weights(blocks: int, draws: int, seed: int) -> Whole:

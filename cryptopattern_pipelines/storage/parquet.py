@@ -269,11 +269,14 @@ class TableStore:
     def keep_model(self, data: bytes, card: str) -> str:
         """Keep a trained model by the SHA-256 of its bytes, and its card beside it, and return that hash."""
         sha256 = hashlib.sha256(data).hexdigest()
-        path = _model_path(sha256)
         with self.files.writing(_MODELS) as put:
-            put(path.removesuffix(".json") + ".md", card.encode())
-            put(path, data)
+            put(_card_path(sha256), card.encode())
+            put(_model_path(sha256), data)
         return sha256
+
+    def card_place(self, sha256: str) -> str:
+        """Where the card of a kept model lies: a path, or an address."""
+        return self.files.where(_card_path(sha256))
 
     def kept_model(self, sha256: str) -> bytes:
         """Return a trained model's bytes by their hash.
@@ -306,3 +309,7 @@ class TableStore:
 
 def _model_path(sha256: str) -> str:
     return f"{_MODELS}/{sha256[:2]}/{sha256}.json"
+
+
+def _card_path(sha256: str) -> str:
+    return f"{_MODELS}/{sha256[:2]}/{sha256}.md"

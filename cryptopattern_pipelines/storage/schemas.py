@@ -889,7 +889,7 @@ SQUEEZE_FORECASTER = TableSchema(
         ),
         Column("brier", REAL, "its Brier score in the validation, before calibration", True, _fraction()),
         Column("brier_base", REAL, "that of the base rate", True, _fraction()),
-        Column("brier_before", REAL, "that of the model that stood before", True, _fraction()),
+        Column("brier_before", REAL, "that of the model that stood before, likewise", True, _fraction()),
         Column("skill", REAL, "1 - brier / brier_base", True),
         Column(
             "calibration_error",
@@ -928,7 +928,7 @@ SQUEEZE_FORECASTS = TableSchema(
             "interval_low_pct",
             REAL,
             "Wilson interval at 95 % of how often it came in the validation after such a chance, lower end; "
-            "empty for a base rate alone",
+            "of a base rate alone: after any hour",
             True,
             _percent(),
         ),

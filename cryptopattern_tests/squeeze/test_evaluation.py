@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from cryptopattern_pipelines.evaluating import markdown, write_report
 from cryptopattern_pipelines.squeeze.evaluation import forecast_report
 from cryptopattern_pipelines.squeeze.scores import (
+    betterment,
     block_weights,
     calibration_error,
     precisions_at_top,
@@ -50,6 +51,20 @@ def test_equal_chances_vary_as_much_as_what_came_of_the_rows_drawn() -> None:
     drawn = weights[:, :10].sum(axis=1) / 20
     assert whole == pytest.approx([0.5, 0.5])
     assert draws == pytest.approx(np.stack([drawn, drawn], axis=1))
+
+
+def test_a_betterment_is_that_of_the_scores_and_its_error_that_of_stretches() -> None:
+    came = np.tile([True, False], 130)
+    hour = np.arange(260)
+    sure, none = np.where(came, 0.8, 0.2), np.full(260, 0.5)
+    assert betterment(none, sure, came, hour) == pytest.approx((0.21, 0.0))
+    # In one stretch of thirteen as much worse as it could be.
+    spoilt = np.where(hour < 20, 1 - came, sure)
+    better, error = betterment(none, spoilt, came, hour)
+    assert better == pytest.approx(0.21 - (1 - 0.04) / 13)
+    assert error == pytest.approx((1 - 0.04) / 13)
+    assert betterment(none[:1], sure[:1], came[:1], hour[:1]) == (0.0, 0.0)
+    assert betterment(none[:0], sure[:0], came[:0], hour[:0]) == (0.0, 0.0)
 
 
 def test_every_block_is_drawn_once_on_average() -> None:

@@ -1,5 +1,6 @@
 """A model stands because it did better on hours it had not seen, and knows nothing of what came after its day."""
 
+import re
 from dataclasses import replace
 from datetime import timedelta
 
@@ -16,6 +17,9 @@ from cryptopattern_pipelines.squeeze.forecaster import (
     verdicts,
 )
 from cryptopattern_pipelines.squeeze.forecasts import squeeze_forecasts
+from cryptopattern_pipelines.squeeze.grid import epoch_hour
+from cryptopattern_pipelines.squeeze.intervals import wilson
+from cryptopattern_pipelines.squeeze.models import Calibration
 from cryptopattern_pipelines.squeeze.targets import KNOWN_AFTER_HOURS
 from cryptopattern_pipelines.storage.schemas import SQUEEZE_FORECASTER, SQUEEZE_FORECASTS, TARGETS
 from cryptopattern_tests.squeeze.learning import SMALL, START, history
@@ -51,8 +55,42 @@ def test_a_planted_effect_is_learned_and_promoted() -> None:
     assert {each.day.day for each in found if each.fitted and each is not promoted[0]} == {1}
 
 
+def betterment_told(verdict: Verdict) -> tuple[float, float]:
+    """By how much the challenger was better, and the standard error of that, from the reason."""
+    found = re.search(r"better by (-?[\d.]+), standard error ([\d.]+)", verdict.reason)
+    assert found
+    return float(found[1]), float(found[2])
+
+
+@pytest.mark.parametrize("kind", ["blend", "climatology"])
+def test_of_two_models_the_better_one_stands_but_a_base_rate_is_left_only_for_what_is_surely_better(kind: str) -> None:
+    unsure = 0
+    for seed in range(3):
+        # So weak an effect that few weeks can't tell.
+        made = history(122, planted=0.15, seed=seed)
+        before = told(made, 90, 91)[0]
+        assert before.standing is not None
+        stands = replace(before.standing, model=before.fitted[kind])
+        [verdict] = [each for each in told(made, 120, 122, {"long_squeeze": stands}) if each.fitted]
+        better, error = betterment_told(verdict)
+        needed = error if kind == "climatology" else 0.0
+        assert verdict.status == ("PROMOTED" if better > needed else "KEPT")
+        unsure += 0 < better < error
+    assert unsure
+
+
+def test_no_kind_is_chosen_for_having_done_best_on_few_weeks() -> None:
+    made = history(140, planted=0)
+    trained = [each for each in told(made, 30, 140) if each.judgement and "blend" in each.fitted]
+    # Where there is nothing to learn the base rate does best, and yet it challenges nothing.
+    assert any(
+        each.judgement and each.judgement.brier["climatology"] < each.judgement.brier["blend"] for each in trained
+    )
+    assert all(each.reason.startswith("blend has") for each in trained)
+
+
 def test_without_an_effect_what_stands_is_kept() -> None:
-    # A base rate of the same data differs by chance alone: what stands is left only for more than a standard error.
+    # Base rates of the same data differ by chance alone: what stands is left only for more than a standard error.
     kinds = [told(history(140, planted=0, seed=seed), 60, 140)[-1] for seed in range(4)]
     assert sum(each.standing is not None and each.standing.model.kind == "blend" for each in kinds) <= 1
 
@@ -68,6 +106,27 @@ def test_a_better_model_that_stands_is_not_replaced() -> None:
     [verdict] = [each for each in told(worse, 120, 122, {"long_squeeze": stands}) if each.fitted]
     assert verdict.status == "KEPT"
     assert verdict.standing is stands
+
+
+@pytest.mark.parametrize(
+    "calibration",
+    [
+        # As good a map as there is, and a useless one: both were made on days that the newer training judges by.
+        Calibration("isotonic", (0.0, 0.3, 0.5, 1.0, 0.0, 0.05, 0.9, 1.0)),
+        Calibration("platt", (0.01, 3.0)),
+    ],
+)
+def test_a_challenger_meets_what_stands_as_uncalibrated_as_itself(calibration: Calibration) -> None:
+    made = history(140, planted=1.5)
+    stands = told(made, 100, 101)[0].standing
+    assert stands is not None
+    calibrated = replace(stands, model=replace(stands.model, calibration=calibration))
+    plain = replace(stands, model=replace(stands.model, calibration=Calibration()))
+    there, here = (
+        [each for each in told(made, 120, 122, {"long_squeeze": each}) if each.fitted] for each in (plain, calibrated)
+    )
+    assert [each.reason for each in here] == [each.reason for each in there]
+    assert [each.status for each in here] == [each.status for each in there]
 
 
 def test_a_days_row_depends_on_its_history_and_not_on_the_range() -> None:
@@ -132,6 +191,29 @@ def test_forecasts_are_chances_beside_their_base_rate_and_only_where_a_model_sto
     assert blend["drivers"].str.contains("funding [+-]").mean() > 0.9
     assert (blend["interval_low_pct"] <= blend["interval_high_pct"]).all()
     assert set(rows["target"]) <= set(TARGETS)
+
+
+def test_a_base_rate_alone_bears_the_interval_of_how_often_the_target_came_in_the_validation() -> None:
+    made = history(60, planted=0)
+    [verdict] = [each for each in told(made, 40, 55) if each.status == "PROMOTED"]
+    assert verdict.standing is not None
+    stands = verdict.standing
+    assert stands.model.kind == "climatology"
+    rows = squeeze_forecasts(made.features, {verdict.day + DAY: {"long_squeeze": stands}})
+    SQUEEZE_FORECASTS.pandera.validate(rows)
+    first, last = (
+        int((pd.Timestamp(str(stands.row[name])) - START) / pd.Timedelta(hours=1))
+        for name in ("validation_from", "validation_to")
+    )
+    hours = np.arange(first, last + 1)
+    hours = hours[(hours + epoch_hour(START)) % SMALL.step_hours == 0]
+    days = len(np.unique(hours // 24))
+    low, high = wilson(made.targets.came[hours, :, 0].mean(keepdims=True).ravel() * days, np.array([days]))
+    assert rows["interval_sample_size"].tolist() == [days] * len(rows)
+    assert rows["interval_low_pct"].to_numpy() == pytest.approx(100 * low[0])
+    assert rows["interval_high_pct"].to_numpy() == pytest.approx(100 * high[0])
+    assert (rows["probability_pct"] == rows["base_rate_pct"]).all()
+    assert len(rows) == 48
 
 
 def test_forecasts_with_an_effect_have_skill_and_without_one_have_none() -> None:
