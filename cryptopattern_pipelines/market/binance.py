@@ -55,8 +55,9 @@ _SPOT_WEIGHTS = {"/api/v3/klines": 2, "/api/v3/ticker/24hr": 80, "/api/v3/exchan
 _USDM_WEIGHTS = {"/fapi/v1/ticker/24hr": 40, "/fapi/v1/exchangeInfo": 1}
 
 _HOUR_MS = 3_600_000
-# Statistics are kept for 30 days.
+# Statistics are kept for 30 days; to which hour of the thirtieth isn't documented.
 _KEPT = timedelta(days=29)
+_KEPT_AT_MOST = timedelta(days=30)
 
 _UNKNOWN_SYMBOL = -1121
 _BAD_PARAMETER = -1130
@@ -318,7 +319,13 @@ async def _statistic(
             limit=_STATISTICS_LIMIT,
         )
         if isinstance(answer.content, dict) and answer.content.get("code") == _BAD_PARAMETER:
-            rows: list[Any] = []  # older than what is kept
+            # The span begins before what is kept; of the rest of it that may be there.
+            later = [answer.at - kept + hourly.PERIOD for kept in (_KEPT_AT_MOST, _KEPT)]
+            within = [moment for moment in later if begin < moment < stop]
+            if within:
+                begin = within[0]
+                continue
+            rows: list[Any] = []
         else:
             found = _rows(host, answer, form, path, instrument)
             if found is None:
