@@ -1,8 +1,10 @@
 """Bytes in a folder or on an object store: put whole or not at all, got, listed.
 
 What belongs here: the difference between a disk and an object store. What the bytes mean does not.
-On a disk a file is written in a folder beside its place and renamed into it. On an object store a put
-shows the whole object or the one before it, so it needs no more than that.
+On a disk a file is written in a folder beside its place, handed to the disk, and renamed into it: in the other order a
+power cut could leave a name without its bytes. That the name itself is on the disk isn't waited for: a file that is
+lost with it is one that isn't there, which every reader knows of. On an object store a put shows the whole object or
+the one before it, so it needs no more than that.
 """
 
 import os
@@ -105,7 +107,10 @@ class DiskFiles:
                 place.parent.mkdir(parents=True, exist_ok=True)
                 made.add(place.parent)
             unfinished = temporary / uuid.uuid4().hex
-            unfinished.write_bytes(data)
+            with unfinished.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
             unfinished.replace(place)
 
         try:

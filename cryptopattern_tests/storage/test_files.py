@@ -1,5 +1,6 @@
 """Files are put whole or not at all, and what a killed writer left goes with the next one."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -29,6 +30,28 @@ def root(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "memory://":
         return f"memory://{uuid.uuid4().hex}"
     return str(tmp_path / "a b") if request.param == "folder" else f"file://{tmp_path}/a b"
+
+
+def test_bytes_are_handed_to_the_disk_before_a_name_is_given_to_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+    seen: list[tuple[int, bool]] = []
+    fsync, rename = os.fsync, Path.replace
+
+    def noted(file: int) -> None:
+        synced.append(os.fstat(file).st_size)
+        fsync(file)
+
+    def renamed(path: Path, target: Path) -> Path:
+        seen.append((path.stat().st_size, path.stat().st_size in synced))
+        return rename(path, target)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    monkeypatch.setattr(Path, "replace", renamed)
+    with files_at(tmp_path).writing("table") as put:
+        put("table/1", b"whole")
+    assert seen == [(5, True)]
 
 
 def test_what_is_put_is_got_listed_and_replaced(root: str) -> None:
