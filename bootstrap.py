@@ -22,6 +22,7 @@ import platform
 import shutil
 import subprocess
 import sys
+import tempfile
 import venv
 from pathlib import Path
 
@@ -57,6 +58,7 @@ def main(arguments: list[str]) -> int:
         return 1
     if command == "test":
         bring_chromium()
+        bring_nginx()
         return run_all(CHECKS)
     if command == "bench":
         return call("python", "-m", "cryptopattern_tests.benchmarks", *rest)
@@ -182,6 +184,22 @@ def bring_chromium() -> None:
     say("bringing a Chromium for the tests of the pages …")
     if not quietly(str(tool("playwright")), "install", "chromium"):
         say("no Chromium could be brought: the tests of the pages in a browser are skipped")
+
+
+def bring_nginx() -> None:
+    """Bring an nginx into the environment for the test of the deployment where none is there, else it is skipped.
+
+    Taken out of its package, not installed: that would start a server on the machine.
+    """
+    if shutil.which("nginx") or tool("nginx").exists() or not shutil.which("apt-get"):
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        quietly("sh", "-c", 'cd "$0" && apt-get download nginx && dpkg-deb --extract nginx_*.deb .', folder)
+        program = Path(folder) / "usr" / "sbin" / "nginx"
+        if program.is_file() and quietly(str(program), "-v"):
+            shutil.copy(program, tool("nginx"))
+            return
+    say("no nginx could be brought: the test of the deployment's services is skipped")
 
 
 def reading_problem() -> str:

@@ -14,7 +14,8 @@ from rich.console import Console
 
 from cryptopattern_pipelines.commands.analyze import analyze, batch
 from cryptopattern_pipelines.commands.export import export
-from cryptopattern_pipelines.commands.serve import api_key, serve
+from cryptopattern_pipelines.commands.publish import publish
+from cryptopattern_pipelines.commands.serve import api_key, code_location, serve
 from cryptopattern_pipelines.commands.status import status
 from cryptopattern_pipelines.resources.settings import PROJECT, Settings, load_settings
 
@@ -51,7 +52,7 @@ def main() -> None:
     """Liquidation screenshots and exchange data become squeeze analyses and honest win rates."""
 
 
-for _command in (analyze, batch, serve, api_key, export, status):
+for _command in (analyze, batch, serve, api_key, code_location, export, publish, status):
     main.add_command(_command)
 
 

@@ -9,6 +9,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+import uuid
 from contextlib import suppress
 from pathlib import Path
 
@@ -36,7 +37,9 @@ def prepare_home(settings: Settings) -> Path:
     wanted = (PROJECT / "dagster.yaml").read_bytes()
     kept = home / "dagster.yaml"
     if not kept.exists() or kept.read_bytes() != wanted:
-        beside = home / f"dagster.yaml.{os.getpid()}"
+        beside = (
+            home / f"dagster.yaml.{uuid.uuid4().hex}"
+        )  # no pid: containers that share the folder have the same ones
         beside.write_bytes(wanted)
         beside.replace(kept)
     os.environ["DAGSTER_HOME"] = str(home)

@@ -305,6 +305,30 @@ def test_a_chromium_is_brought_for_the_tests_where_there_is_none(  # noqa: PLR09
     assert ("are skipped" in capsys.readouterr().out) is not (bool(there) or by_apt or by_playwright)
 
 
+@pytest.mark.parametrize("packaged", [True, False])
+def test_an_nginx_is_taken_out_of_its_package_and_not_installed(
+    bootstrap: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    place: Path,
+    packaged: bool,
+) -> None:
+    def quietly(program: str, *arguments: str) -> bool:
+        if program == "sh" and packaged:
+            unpacked = Path(arguments[-1]) / "usr" / "sbin"
+            unpacked.mkdir(parents=True)
+            (unpacked / "nginx").write_text("a server")
+        return True
+
+    monkeypatch.setattr(bootstrap, "ENVIRONMENT", place)
+    monkeypatch.setattr(bootstrap.shutil, "which", lambda name: None if name == "nginx" else name)
+    monkeypatch.setattr(bootstrap, "quietly", quietly)
+    bootstrap.tool("nginx").parent.mkdir(parents=True)
+    bootstrap.bring_nginx()
+    assert bootstrap.tool("nginx").exists() == packaged
+    assert ("is skipped" in capsys.readouterr().out) is not packaged
+
+
 @pytest.mark.parametrize(("arguments", "code"), [([], 2), (["-h"], 0), (["--help"], 0)])
 def test_help_makes_nothing(place: Path, arguments: list[str], code: int) -> None:
     command = [sys.executable, str(PROJECT / "bootstrap.py"), *arguments]

@@ -93,7 +93,9 @@ def serve(settings: Settings, host: str, port: int) -> None:
         host=host,
         port=port,
         server_header=False,
-        proxy_headers=False,  # an address that a caller writes itself would get around the limits
+        # An address that a caller writes itself would get around the limits: only a proxy's is believed.
+        proxy_headers=bool(settings.api_proxies),
+        forwarded_allow_ips=list(settings.api_proxies),
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=_GOING_DOWN_SECONDS,
         access_log=False,

@@ -1,4 +1,8 @@
-"""`cryptopattern serve`, and `api-key`, which makes a key for it."""
+"""`cryptopattern serve`, `api-key`, which makes a key for it, and `code-location`, which serves Dagster's services."""
+
+import os
+import sys
+from pathlib import Path
 
 import click
 
@@ -44,3 +48,30 @@ def api_key(name: str) -> None:
     load_settings(api_keys=line)  # refuses a name that can't be used
     click.echo(f"key, for the caller: {key}")
     click.echo(f"setting, for the service: {API_KEYS_VARIABLE}={line} (more of them with a comma between)")
+
+
+@click.command("code-location", epilog="Who needs it: docs/deploy.md.")
+@click.option("--port", type=click.IntRange(1, 65535), default=4000, show_default=True, help="Port to listen at.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at.")
+def code_location(port: int, host: str) -> None:
+    """Serve the code location to a Dagster webserver and daemon that run apart from it, and run what they launch.
+
+    Runs that went on when it was last ended died with it: they are ended first, so that the daemon tries them again.
+    It becomes `dagster api grpc`, which asks nobody who they are: keep its port to the services' own network.
+
+    \b
+    cryptopattern code-location --port 4000
+    """
+    import dagster as dg
+
+    from cryptopattern_pipelines import local
+
+    settings = load_settings()
+    local.prepare_home(settings)
+    with dg.DagsterInstance.get() as instance:
+        orphans = local.end_orphaned_runs(settings, instance)
+    if orphans:
+        click.echo(f"{orphans} runs had been cut off; the daemon tries them again", err=True)
+    program = Path(sys.executable).with_name("dagster")
+    module = "cryptopattern_pipelines.definitions"
+    os.execv(program, [str(program), "api", "grpc", "--host", host, "--port", str(port), "--module-name", module])

@@ -71,15 +71,11 @@ def _filled(settings: Settings) -> list[_Filled]:
 
 def _newest_folder(settings: Settings, name: str) -> datetime | None:
     """The newest partition of a table that has none in the last days."""
-    from upath import UPath
-
     from cryptopattern_pipelines.storage.parquet import TableStore
 
-    root = UPath(settings.store_root) / name
-    days = sorted(folder.name for folder in root.glob("date=*")) if root.exists() else []
-    for day in reversed(days):
-        start = datetime.fromisoformat(day.removeprefix("date=")).replace(tzinfo=UTC)
-        there = TableStore(settings.store_root).table(name).present(start, start + timedelta(days=1))
+    table = TableStore(settings.store_root).table(name)
+    for day in reversed(table.days()):
+        there = table.present(day, day + timedelta(days=1))
         if len(there):
             newest: datetime = there.max()
             return newest

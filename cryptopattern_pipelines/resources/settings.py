@@ -5,13 +5,21 @@ What belongs here: names, types, defaults and what they mean. What does not: wha
 
 import os
 import re
+from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import quote, urlsplit, urlunsplit
 from zoneinfo import ZoneInfo
 
 import click
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SecretsSettingsSource,
+    SettingsConfigDict,
+)
 from pydantic_settings.sources import DotEnvSettingsSource
 
 from cryptopattern_pipelines.market.choice import choice_of
@@ -19,6 +27,8 @@ from cryptopattern_pipelines.market.choice import choice_of
 PROJECT = Path(__file__).resolve().parents[2]
 DATA_VARIABLE = "CRYPTOPATTERN_DATA"
 DATABASE_VARIABLE = "CRYPTOPATTERN_DATABASE_URL"
+PASSWORD_VARIABLE = "CRYPTOPATTERN_DATABASE_PASSWORD"
+SECRETS_VARIABLE = "CRYPTOPATTERN_SECRETS"
 API_KEYS_VARIABLE = "CRYPTOPATTERN_API_KEYS"
 
 
@@ -40,7 +50,8 @@ class Settings(BaseSettings):
     """The project's settings.
 
     They come, first found first taken, from `settings.env` in the data folder (which `make demo` writes to its own, so
-    that nothing else can mix it up with real data), from the environment, and from `.env` in the working folder.
+    that nothing else can mix it up with real data), from the environment, from `.env` in the working folder, and from
+    files named like them in the folder `CRYPTOPATTERN_SECRETS` (`/run/secrets`, where containers find theirs).
     """
 
     model_config = SettingsConfigDict(extra="ignore", populate_by_name=True, env_ignore_empty=True)
@@ -69,6 +80,11 @@ class Settings(BaseSettings):
         default=None,
         validation_alias=_named(DATABASE_VARIABLE),
         description="libpq URL of a Postgres server; the embedded one is started when not set, or set to `embedded`",
+    )
+    database_password: SecretStr | None = Field(
+        default=None,
+        validation_alias=_named(PASSWORD_VARIABLE),
+        description="password for that server, where the URL bears none: best kept in a file of its own",
     )
     market_source: Literal["live", "archive", "archive+live"] = Field(
         default="live",
@@ -248,6 +264,11 @@ class Settings(BaseSettings):
         validation_alias=_named("CRYPTOPATTERN_API_CORS"),
         description="origins whose pages may use the REST service, comma between, e.g. https://desk.example",
     )
+    api_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        validation_alias=_named("CRYPTOPATTERN_API_PROXIES"),
+        description="addresses or networks of proxies before the REST service, whose X-Forwarded-For it believes",
+    )
 
     @classmethod
     def settings_customise_sources(
@@ -258,13 +279,15 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Read the data folder's own file before the environment, and `.env` of the working folder after it."""
+        """Read the data folder's own file before the environment, then `.env` of the working folder, then secrets."""
         own, working = (
             DotEnvSettingsSource(settings_cls, env_file=file) for file in (data_folder() / "settings.env", Path(".env"))
         )
-        return (init_settings, own, env_settings, working)
+        folder = Path(os.environ.get(SECRETS_VARIABLE) or "/run/secrets")
+        secrets = [SecretsSettingsSource(settings_cls, secrets_dir=folder)] if folder.is_dir() else []
+        return (init_settings, own, env_settings, working, *secrets)
 
-    @field_validator("symbols", "allowed_extensions", "venues", "api_cors", mode="before")
+    @field_validator("symbols", "allowed_extensions", "venues", "api_cors", "api_proxies", mode="before")
     @classmethod
     def _split_commas(cls, value: object) -> object:
         if isinstance(value, str):
@@ -314,6 +337,27 @@ class Settings(BaseSettings):
             raise ValueError("must be a libpq URL that begins with postgresql://, or embedded")
         return value.replace("postgres://", "postgresql://", 1) if value else None
 
+    @field_validator("api_proxies")
+    @classmethod
+    def _proxies_are_addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for each in value:
+            ip_network(each)  # a name, or `*`, would have it believe whoever writes the header
+        return value
+
+    @model_validator(mode="after")
+    def _url_with_password(self) -> Self:
+        if self.database_url is not None and self.database_password is not None:
+            parts = urlsplit(self.database_url)
+            if parts.password is None:
+                user, at, server = parts.netloc.rpartition("@")
+                if not at:
+                    raise ValueError(
+                        f"{PASSWORD_VARIABLE} needs a user in {DATABASE_VARIABLE}: postgresql://user@host/…"
+                    )
+                secret = quote(self.database_password.get_secret_value(), safe="")
+                self.database_url = urlunsplit(parts._replace(netloc=f"{user}:{secret}@{server}"))
+        return self
+
     @property
     def landing_folder(self) -> Path:
         """Where screenshots are put."""
@@ -352,5 +396,6 @@ def load_settings(**given: Any) -> Settings:
 
 def _shown(problem: Any) -> str:
     """The wrong value, but for an address, which may hold a password, and keys."""
-    hidden = {DATABASE_VARIABLE, API_KEYS_VARIABLE, "COINGLASS_API_KEY"} & set(problem["loc"])
-    return "" if hidden else f"={problem['input']!r}"
+    hidden = {DATABASE_VARIABLE, PASSWORD_VARIABLE, API_KEYS_VARIABLE, "COINGLASS_API_KEY"} & set(problem["loc"])
+    # A rule on several settings at once would show them all.
+    return "" if hidden or not problem["loc"] else f"={problem['input']!r}"

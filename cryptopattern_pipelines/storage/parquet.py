@@ -32,6 +32,7 @@ from cryptopattern_pipelines.storage.schemas import TABLES, TEXT, TableSchema
 _PICTURES = "_screenshots"
 _MODELS = "_models"
 _IMPORTED = "_imported"
+_DAY = "date="
 _BATCH = 64  # files that one task reads: far fewer hand-overs between threads than one file a task
 
 
@@ -166,8 +167,14 @@ class ParquetTable:
             found = {f"{folder}/{name}" for folder, names in zip(folders, listed, strict=True) for name in names}
         return window[[self._name(at) in found for at in window]]
 
+    def days(self) -> pd.DatetimeIndex:
+        """Return the days (UTC) of which any partition was ever written, sorted."""
+        names = self.files.names(self.schema.name)
+        days = [name.removeprefix(_DAY) for name in names if name.startswith(_DAY)]
+        return pd.DatetimeIndex(pd.to_datetime(sorted(days), format="%Y-%m-%d", utc=True))
+
     def _folder(self, at: pd.Timestamp) -> str:
-        return f"{self.schema.name}/date={at:%Y-%m-%d}"
+        return f"{self.schema.name}/{_DAY}{at:%Y-%m-%d}"
 
     def _name(self, at: pd.Timestamp) -> str:
         return f"{self._folder(at)}/{f'{at:%H}' if self.schema.partition == 'hour' else 'day'}.parquet"

@@ -87,6 +87,17 @@ def publish(url: str, schema: TableSchema, rows_of: Callable[[], pd.DataFrame], 
     return len(rows)
 
 
+def days(url: str, schema: TableSchema) -> pd.DatetimeIndex:
+    """The first and the last day (UTC) of which a serving table has rows; none where it is empty."""
+    query = sql.SQL("SELECT min({0}), max({0}) FROM {1}").format(
+        sql.Identifier(schema.partition), sql.Identifier(SERVING, schema.name)
+    )
+    with _transaction(url) as cursor:
+        cursor.execute(query)
+        found = [at for at in cursor.fetchone() if at is not None]
+    return pd.DatetimeIndex(pd.to_datetime(found, utc=True)).floor("D")
+
+
 def claim(url: str, owner: str) -> bool:
     """Mark the serving tables as an owner's, if they are empty or its own already; whether they are its own now.
 

@@ -1,4 +1,4 @@
-"""`analyze`, `batch`, `export` and `status` as a person or a program meets them."""
+"""`analyze`, `batch`, `export`, `publish` and `status` as a person or a program meets them."""
 
 import io
 import json
@@ -145,3 +145,17 @@ def test_a_file_that_is_no_picture_is_told_in_one_line(folder: Path) -> None:
 @pytest.mark.parametrize("command", ["analyze", "batch", "serve", "export", "status", "api-key"])
 def test_help_shows_examples(command: str) -> None:
     assert f"cryptopattern {command}" in run(command, "--help").stdout
+
+
+def test_publish_makes_the_database_anew_from_the_files(folder: Path) -> None:
+    fill(folder)
+    done = run("publish")
+    assert done.exit_code == 0, done.output
+    told = dict(line.split(": ") for line in done.stdout.splitlines())
+    assert told.pop("quarantined_screenshots") == "2 rows"
+    assert set(told.values()) == {"0 rows"}
+    again = run("publish", "quarantined_screenshots")
+    assert again.stdout == "quarantined_screenshots: 2 rows\n"
+    wrong = run("publish", "screenshots")
+    assert wrong.exit_code == 2
+    assert "no table screenshots: there are raw_screenshots" in wrong.stderr

@@ -11,6 +11,7 @@ from cryptopattern_pipelines.resources.settings import SettingsError, load_setti
 def empty_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("CRYPTOPATTERN_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("CRYPTOPATTERN_SECRETS", str(tmp_path / "secrets"))
     for name in ("CRYPTOPATTERN_SYMBOLS", "CRYPTOPATTERN_DATABASE_URL", "CRYPTOPATTERN_STORE_URL"):
         monkeypatch.delenv(name, raising=False)
     return tmp_path
@@ -55,6 +56,8 @@ def test_the_data_folders_file_comes_before_the_environment_and_that_before_dote
         ("CRYPTOPATTERN_MARKET_SOURCE", "telepathy"),
         ("CRYPTOPATTERN_PORT", "70000"),
         ("CRYPTOPATTERN_SCREENSHOT_TIMEZONE", "Mars/Olympus"),
+        ("CRYPTOPATTERN_API_PROXIES", "*"),
+        ("CRYPTOPATTERN_API_PROXIES", "10.0.0.1/8"),
     ],
 )
 def test_a_wrong_value_is_refused_by_name(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,3 +83,24 @@ def test_embedded_is_a_name_for_the_servers_default(monkeypatch: pytest.MonkeyPa
     assert load_settings().database_url is None
     monkeypatch.setenv("CRYPTOPATTERN_DATABASE_URL", "postgres://u@h/d")
     assert load_settings().database_url == "postgresql://u@h/d"
+
+
+def test_secrets_are_read_from_files_of_their_names(empty_place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (empty_place / "secrets").mkdir()
+    (empty_place / "secrets" / "CRYPTOPATTERN_DATABASE_PASSWORD").write_text("p@ss/word:1\n")
+    (empty_place / "secrets" / "CRYPTOPATTERN_API_KEYS").write_text(f"desk:{'a' * 64}\n")
+    (empty_place / "secrets" / "COINGLASS_API_KEY").write_text("of the file")
+    monkeypatch.setenv("COINGLASS_API_KEY", "of the environment")
+    monkeypatch.setenv("CRYPTOPATTERN_DATABASE_URL", "postgresql://u@h:5/d?sslmode=require")
+    settings = load_settings()
+    assert settings.database_url == "postgresql://u:p%40ss%2Fword%3A1@h:5/d?sslmode=require"
+    assert settings.api_keys == {"a" * 64: "desk"}
+    assert settings.coinglass_api_key.get_secret_value() == "of the environment"
+    monkeypatch.setenv("CRYPTOPATTERN_DATABASE_URL", "postgresql://u:other@h/d")
+    assert load_settings().database_url == "postgresql://u:other@h/d"
+    monkeypatch.setenv("CRYPTOPATTERN_DATABASE_URL", "postgresql://h/d")
+    with pytest.raises(SettingsError, match="needs a user in CRYPTOPATTERN_DATABASE_URL") as refused:
+        load_settings()
+    assert "p@ss" not in refused.value.format_message()
+    monkeypatch.setenv("CRYPTOPATTERN_DATABASE_URL", "embedded")
+    assert load_settings().database_url is None

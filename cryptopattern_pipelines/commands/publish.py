@@ -1,0 +1,44 @@
+"""`cryptopattern publish`: the database made anew from the Parquet store."""
+
+import click
+from rich.console import Console
+
+from cryptopattern_pipelines.resources.settings import load_settings
+
+
+@click.command()
+@click.argument("tables", nargs=-1, metavar="[TABLE]…")
+def publish(tables: tuple[str, ...]) -> None:
+    """Make the serving tables in Postgres anew from the Parquet store: all of them, or those named.
+
+    For a database that was lost, restored from an older backup, or moved to another server. What runs do by themselves
+    needs no such command. Afterwards Postgres holds the rows of the files and no others; twice changes nothing.
+
+    \b
+    cryptopattern publish
+    cryptopattern publish squeeze_analyses win_rates
+    """
+    from rich.progress import Progress
+
+    from cryptopattern_pipelines.resources.database import ServingDatabase, hide_password
+    from cryptopattern_pipelines.storage.parquet import TableStore
+    from cryptopattern_pipelines.storage.republish import republish, stretches
+    from cryptopattern_pipelines.storage.schemas import TABLES
+
+    strange = sorted(set(tables) - set(TABLES))
+    if strange:
+        raise click.UsageError(f"no table {', '.join(strange)}: there are {', '.join(TABLES)}")
+    settings = load_settings()
+    url, store = ServingDatabase(settings).address(), TableStore(settings.store_root)
+    found = [store.table(name) for name in tables or TABLES]
+    windows = {table.schema.name: stretches(url, table) for table in found}
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("", total=sum(map(len, windows.values())))
+        for table in found:
+            name, rows = table.schema.name, 0
+            progress.update(task, description=f"{name} …")
+            for published in republish(url, table, windows[name]):
+                rows += published
+                progress.advance(task)
+            click.echo(f"{name}: {rows:,} rows")
+    Console(stderr=True).print(f"published to {hide_password(url)}, schema serving", highlight=False)
