@@ -59,12 +59,13 @@ def _written(
 ) -> Events:
     """Write what a source brought, and what it had brought before and lacks now; log what it could not bring."""
     told = tell_problems(context, source)
+    choice = choice_of(market.symbols)
+    named = coins(choice.names)
     if source.problems:
-        choice = choice_of(market.symbols)
         earlier = without_imported(table, store.read(table, window_of(context)))
-        rows = with_earlier(rows, earlier, source.problems, table, None if choice.top else coins(choice.names))
+        rows = with_earlier(rows, earlier, source.problems, table, None if choice.top else named)
     passing = sum(problem.passing for problem in source.problems)
-    yield from write(context, store, table, rows, **told, **{ASK_AGAIN: passing})
+    yield from write(context, store, table, rows, followed=named, **told, **{ASK_AGAIN: passing})
 
 
 @dg.asset(**table_asset(schemas.MARKET_CANDLES, GROUP))

@@ -1,7 +1,7 @@
 """What every asset shares: its declaration from a schema, and writing its rows with their check and metadata."""
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -11,9 +11,10 @@ import pandas as pd
 from cryptopattern_pipelines.automation.partitions import Window, partitions_of, window_of
 from cryptopattern_pipelines.checks.quality import quality_results, quality_specs, set_aside_result
 from cryptopattern_pipelines.checks.schema import CHECK, schema_check
+from cryptopattern_pipelines.market.listings import markets_listed
 from cryptopattern_pipelines.resources.stores import Store
 from cryptopattern_pipelines.storage.rows import InvalidRowsError
-from cryptopattern_pipelines.storage.schemas import TableSchema
+from cryptopattern_pipelines.storage.schemas import SYMBOLS, TableSchema
 
 # Events carry their metadata once for each partition: a preview is for a person who looks at an hour or a day.
 _PREVIEW_PARTITIONS = 48
@@ -62,12 +63,18 @@ def table_asset(table: TableSchema, group: str, **more: Any) -> dict[str, Any]:
 
 
 def write(
-    context: dg.AssetExecutionContext, store: Store, table: TableSchema, rows: pd.DataFrame, **metadata: Any
+    context: dg.AssetExecutionContext,
+    store: Store,
+    table: TableSchema,
+    rows: pd.DataFrame,
+    *,
+    followed: Iterable[str] = (),
+    **metadata: Any,
 ) -> Events:
     """Write a whole window's rows, one file a partition, or nothing at all when a row breaks the schema.
 
     Of a table from outside, rows that can't be are set aside (see `storage/rows.py`), and the others filled up with
-    what was imported.
+    what was imported. `followed` are coins of which rows are waited for where they are listed, besides those seen.
     """
     window = window_of(context)
     key = context.asset_key
@@ -93,7 +100,20 @@ def write(
         },
     )
     yield from set_aside_result(table, key, broken)
-    yield from quality_results(table, key, rows, window, lambda before, columns: store.read(table, before, columns))
+    yield from quality_results(
+        table,
+        key,
+        rows,
+        window,
+        read=lambda before, columns: store.read(table, before, columns),
+        listed=lambda days, seen: markets_listed(_listings(store, days), {*seen, *followed}),
+    )
+
+
+def _listings(store: Store, days: Window) -> pd.DataFrame:
+    """What was listed at the end of each of these days, as far as it is known yet."""
+    end = pd.Timestamp(days.end).ceil("D").to_pydatetime()
+    return store.read(SYMBOLS, Window(days.start, end), ["day", "status", "instruments"])
 
 
 def show(context: dg.AssetExecutionContext, name: str, png: bytes) -> None:

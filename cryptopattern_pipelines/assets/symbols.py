@@ -18,4 +18,5 @@ def symbols(context: dg.AssetExecutionContext, store: Store, market: Market) -> 
     with patience(context):
         rows = symbols_of(store, market, source, window_of(context))
     counts = rows["status"].value_counts().to_dict()
-    yield from write(context, store, schemas.SYMBOLS, rows, statuses=counts, **tell_problems(context, source))
+    told = tell_problems(context, source)
+    yield from write(context, store, schemas.SYMBOLS, rows, followed=(), statuses=counts, **told)

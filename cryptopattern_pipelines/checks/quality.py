@@ -5,7 +5,7 @@ Rows that can't be are another matter: those are set aside before a table is wri
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import dagster as dg
 import pandas as pd
@@ -24,27 +24,34 @@ from cryptopattern_pipelines.storage.schemas import (
 NO_ROW_IS_SET_ASIDE = "no_row_is_set_aside"
 
 _SHOWN = 5
+_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
 class QualityCheck:
-    """One check: what it looks for, how far back and in which columns, and the finder of its faults."""
+    """One check: what it looks for, how far back and in which columns, and the finder of its faults.
+
+    The finder is handed rows, start and end; and what was listed, where the check is held against that.
+    """
 
     name: str
     description: str
-    find: Callable[[pd.DataFrame, datetime, datetime], pd.DataFrame]
+    find: Callable[..., pd.DataFrame]
     columns: tuple[str, ...]
     lookback: timedelta = timedelta(0)
+    by_listing: bool = False
 
 
 QUALITY_CHECKS: dict[str, tuple[QualityCheck, ...]] = {
     MARKET_CANDLES.name: (
         QualityCheck(
             "no_hours_are_missing",
-            "Every market that was seen within the day before has a candle of every hour.",
+            "Every market that is listed, or of which no listing speaks and that was seen within the day before, has a "
+            "candle of every hour.",
             quality.missing_hours,
             ("hour", "symbol", "venue", "market"),
             quality.LISTED_FOR,
+            by_listing=True,
         ),
         QualityCheck(
             "no_price_jumps_alone",
@@ -91,7 +98,9 @@ def quality_results(
     key: dg.AssetKey,
     rows: pd.DataFrame,
     window: Window,
+    *,
     read: Callable[[Window, list[str]], pd.DataFrame],
+    listed: Callable[[Window, set[str]], pd.DataFrame],
 ) -> Iterator[dg.AssetCheckResult]:
     """What a table's checks say of the rows of a window.
 
@@ -101,6 +110,7 @@ def quality_results(
         rows: the window's rows.
         window: where they lie.
         read: reads these columns of the table's rows of another window, for what lies before.
+        listed: tells on which markets coins were listed at the ends of a window's days (`listings.markets_listed`).
     """
     for check in QUALITY_CHECKS.get(table.name, ()):
         columns = list(check.columns)
@@ -108,7 +118,12 @@ def quality_results(
         if check.lookback:
             before = read(Window(window.start - check.lookback, window.start), columns)
             known = pd.concat([before, known], ignore_index=True)
-        yield _result(key, check.name, check.find(known, *window))
+        if check.by_listing:
+            days = Window(window.start - _DAY, window.end)
+            faults = check.find(known, *window, listed(days, set(known["symbol"])))
+        else:
+            faults = check.find(known, *window)
+        yield _result(key, check.name, faults)
 
 
 def set_aside_result(table: TableSchema, key: dg.AssetKey, broken: pd.DataFrame) -> Iterator[dg.AssetCheckResult]:

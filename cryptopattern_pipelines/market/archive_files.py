@@ -179,6 +179,7 @@ class MirrorFiles:
         if content is None:
             unfinished.unlink()
             raise ChecksumError(f"{self.place(path)} is not what its CHECKSUM says: try again, or use another mirror")
+        # Not handed to the disk first: a file that a power cut harmed has another hash, and is fetched again.
         unfinished.replace(kept)
         return content
 

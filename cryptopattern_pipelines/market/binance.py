@@ -55,8 +55,9 @@ _SPOT_WEIGHTS = {"/api/v3/klines": 2, "/api/v3/ticker/24hr": 80, "/api/v3/exchan
 _USDM_WEIGHTS = {"/fapi/v1/ticker/24hr": 40, "/fapi/v1/exchangeInfo": 1}
 
 _HOUR_MS = 3_600_000
-# Statistics are kept for 30 days.
+# Statistics are kept for 30 days; to which hour of the thirtieth isn't documented.
 _KEPT = timedelta(days=29)
+_KEPT_AT_MOST = timedelta(days=30)
 
 _UNKNOWN_SYMBOL = -1121
 _BAD_PARAMETER = -1130
@@ -289,13 +290,16 @@ async def listed_since(host: Host, market: Market) -> dict[str, pd.Timestamp]:
     """
     content = (await host.get(_LISTINGS[market])).content
     try:
-        return {
+        listed = {
             each["symbol"]: pd.Timestamp(int(each.get("onboardDate", 0)), unit="ms", tz="UTC")
             for each in content["symbols"]
             if each["status"] == "TRADING"
         }
     except (KeyError, TypeError, ValueError):
         raise AnswerError(f"{host.name} tells its symbols in another form: its interface may have changed") from None
+    if not listed:
+        raise AnswerError(f"{host.name} lists no symbol: report it")
+    return listed
 
 
 async def _statistic(
@@ -318,7 +322,13 @@ async def _statistic(
             limit=_STATISTICS_LIMIT,
         )
         if isinstance(answer.content, dict) and answer.content.get("code") == _BAD_PARAMETER:
-            rows: list[Any] = []  # older than what is kept
+            # The span begins before what is kept; of the rest of it that may be there.
+            later = [answer.at - kept + hourly.PERIOD for kept in (_KEPT_AT_MOST, _KEPT)]
+            within = [moment for moment in later if begin < moment < stop]
+            if within:
+                begin = within[0]
+                continue
+            rows: list[Any] = []
         else:
             found = _rows(host, answer, form, path, instrument)
             if found is None:
@@ -326,13 +336,22 @@ async def _statistic(
             rows = found
         page = frame_of(rows, columns, host.name, may_lack=True)
         page = page[(page["time"] >= pd.Timestamp(begin)) & (page["time"] < pd.Timestamp(stop))]
-        # Of the days that are kept, a page without any of the rows is asked for once more.
-        if page.empty and again and host.wall() - stop < _KEPT:
-            again = False
-            continue
         pages.append(page)
+        # Of the days that are kept, what a page lacks is asked for once more: it may have come short, or empty.
+        lacks = _first_gap(page["time"], begin, stop)
+        if lacks is not None and again and host.wall() - stop < _KEPT:
+            begin, again = lacks, False
+            continue
         begin, again = stop, True
     return pd.concat(pages, ignore_index=True).drop_duplicates("time", keep="last")
+
+
+def _first_gap(times: pd.Series, begin: datetime, stop: datetime) -> datetime | None:
+    """Where the first hole among these five-minute times begins, that is longer than one of them; None without one."""
+    ends = pd.Series([pd.Timestamp(begin) - hourly.PERIOD, pd.Timestamp(stop)])
+    every = pd.concat([times, ends.astype(times.dtype)]).sort_values(ignore_index=True)
+    after = every[:-1][(every.diff().shift(-1)[:-1] > 2 * hourly.PERIOD).to_numpy()]
+    return None if after.empty else (after.iloc[0] + hourly.PERIOD).to_pydatetime()
 
 
 def _rows(host: Host, answer: Answer, form: Form, path: str, instrument: Instrument | None = None) -> list[Any] | None:

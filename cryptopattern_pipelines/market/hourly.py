@@ -35,8 +35,14 @@ _MICROSECOND = timedelta(microseconds=1)
 _MICROSECONDS_AN_HOUR = HOUR // _MICROSECOND
 _NAT = np.iinfo("int64").min
 
-# A funding interval whose beginning isn't known is taken for the usual one.
+# The intervals that there are, hours; settlements lie on their multiples from midnight UTC on.
+# OKX's announcement of April 2026 lists them (https://www.aicoin.com/en/news-flash/2839466); Binance's are the same:
+# SOLUSDT's was 8, 4, 2 and 8 again within ten days of November 2022.
+_FUNDING_INTERVALS = (1, 2, 4, 8)
+# The longest of them, and taken for one whose beginning isn't known.
 _USUAL_FUNDING_INTERVAL = 8
+# Four intervals of the longest: so far before a settlement lie those that its own interval is told by.
+REACH_OF_INTERVALS = timedelta(hours=4 * _USUAL_FUNDING_INTERVAL)
 
 FIGURES = ("long_short_account_ratio", "top_account_ratio", "top_position_ratio", "taker_volume_ratio")
 
@@ -100,15 +106,28 @@ def candle_rows(found: list[tuple[Instrument, Columns]], venue: str) -> pd.DataF
 
 
 def with_intervals(funding: pd.DataFrame) -> pd.DataFrame:
-    """Settled rates (`time`, `rate`) with `interval_hours`: the time since the settlement before, in whole hours.
+    """Settled rates (`time`, `rate`) with `interval_hours`, the hours that each pays for.
 
-    The archive's own interval column is that time as well. A settlement whose rate isn't told is left out, but ended
-    an interval: the next rate is not one of twice as many hours.
+    That is the time since the settlement before, as the archive's own interval column has it. But where one was not
+    told, that is twice the interval: a time that is longer than those before it is believed at once only when four
+    times as long, as when a venue returns to its usual interval and as no single gap makes it; else when it comes a
+    second time. Until then the shortest of the two times before it stands. A settlement whose rate isn't told is left
+    out, but ended an interval.
+
+    Nothing later is looked at, and nothing that lies further back than REACH_OF_INTERVALS.
     """
     settled = funding.sort_values("time", kind="stable").drop_duplicates("time", keep="last", ignore_index=True)
-    gap = (settled["time"].diff() / HOUR).round()
-    known = gap.between(1, LONGEST_FUNDING_INTERVAL / HOUR)
-    settled = settled.assign(interval_hours=gap.where(known, _USUAL_FUNDING_INTERVAL).astype("int64"))
+    time = settled["time"].dt.round("min")
+    since = time.diff() / HOUR
+    near = [(time - time.shift(back + 1)) <= REACH_OF_INTERVALS for back in (1, 2)]
+    before, earlier = (since.shift(back).where(near[back - 1]) for back in (1, 2))
+    hours = since.round()
+    possible = hours.between(1, _USUAL_FUNDING_INTERVAL)
+    standing = np.fmin(before, earlier).round()
+    standing = standing.where(standing.between(1, _USUAL_FUNDING_INTERVAL), _USUAL_FUNDING_INTERVAL)
+    returned = hours.isin(_FUNDING_INTERVALS) & (time.dt.hour % hours == 0) & (hours >= 4 * standing)
+    told = possible & (~(hours > before.round()) | returned)
+    settled = settled.assign(interval_hours=hours.where(told, standing).astype("int64"))
     return settled[settled["rate"].notna()].reset_index(drop=True)
 
 

@@ -15,7 +15,7 @@ import pandas as pd
 
 from cryptopattern_pipelines.market.renames import RENAMES
 from cryptopattern_pipelines.market.source import HOUR, MarketSource, SymbolError
-from cryptopattern_pipelines.market.symbols import Symbol, as_listed, is_dollar, renamed
+from cryptopattern_pipelines.market.symbols import Symbol, as_listed, is_dollar, parse, renamed
 from cryptopattern_pipelines.storage.schemas import SYMBOLS, TEXT, TIME
 
 DAY = timedelta(days=1)
@@ -127,6 +127,34 @@ def names_to_ask(rows: pd.DataFrame, coins: Iterable[str]) -> set[str]:
     pairs = zip(rows["symbol"], rows["multiplier"], strict=True)
     told = {bundled(Symbol(name, int(size))) for name, size in pairs if renamed(Symbol(name)).coin in wanted}
     return told | wanted
+
+
+def markets_listed(rows: pd.DataFrame, coins: Iterable[str]) -> pd.DataFrame:
+    """On which markets these coins were listed at the end of each day: `day`, `symbol`, `venue`, `market`.
+
+    Args:
+        rows: `day`, `status` and `instruments` of SYMBOLS.
+        coins: by their newest names, which other tables go by.
+
+    Returns:
+        One row a listed market and day; and of each market that was spoken of on a day, whatever its coin, one row
+        with an empty `symbol`, so that a market without a listing differs from one that nobody told of.
+    """
+    wanted = set(coins)
+    # A day's texts are mostly those of the day before: each is read once.
+    found = []
+    for told in rows["instruments"].unique():
+        for venue, market, name in (each.split(":", 2) for each in told.split(",")):
+            found.append((told, "", venue, market))
+            try:
+                found.append((told, parse(name).coin, venue, market))
+            except SymbolError:
+                continue  # its coin has no name of ours, so nobody follows it
+    read = pd.DataFrame(found, columns=["instruments", "symbol", "venue", "market"]).astype(TEXT)
+    read = read[read["symbol"].isin(wanted | {""})].drop_duplicates()
+    listed = rows[["day", "status", "instruments"]].merge(read, on="instruments")
+    listed = listed[(listed["status"] == "listed") | (listed["symbol"] == "")]
+    return listed[["day", "symbol", "venue", "market"]].drop_duplicates(ignore_index=True)
 
 
 def bundled(symbol: Symbol) -> str:

@@ -324,8 +324,8 @@ async def _orders(host: Host, coin: str, name: str, size: float, hours: pd.Datet
     """The orders of one swap, from the last hour's end back to the first one before the hours, or the feed's end."""
     columns = {"ts": "time", "side": "instrument", "bkPx": "price", "sz": "contracts"}
     pages = [frame_of([], columns, host.name)]
-    after = (hours[-1] + HOUR).to_pydatetime()
-    while after > hours[0]:
+    after, oldest, again = (hours[-1] + HOUR).to_pydatetime(), None, True
+    while True:
         _, groups = await _rows(
             host,
             _LIQUIDATIONS,
@@ -342,15 +342,18 @@ async def _orders(host: Host, coin: str, name: str, size: float, hours: pd.Datet
         host.new_fields |= {(_LIQUIDATIONS, str(field)) for field in _ORDERS_FORM.check(orders, host.name)}
         page = frame_of(orders, columns, host.name)
         page = page[page["time"] < pd.Timestamp(after)]
-        if len(orders) < _LIQUIDATIONS_LIMIT or page.empty:
-            pages.append(page)
-            break
-        # A full page may end between orders of one moment: that moment is asked for again, whole.
-        oldest = page["time"].min()
-        page = page[page["time"] > oldest]
+        # A page begins with the moment that the one before ended with, which a limit may have cut; one that doesn't is
+        # another page, or none, and is asked for once more.
+        if oldest is not None and not (page["time"] == oldest).any():
+            if not again:
+                break
+            again = False
+            continue
         pages.append(page)
-        if page.empty:
+        # How many orders there are isn't told: the list ends where a page has none that is older.
+        if page.empty or page["time"].min() == oldest or page["time"].min() < hours[0]:
             break
+        oldest, again = page["time"].min(), True
         after = (oldest + pd.Timedelta("1ms")).to_pydatetime()
     # It shows one order a second at most: two that are alike are one, told twice.
     found = pd.concat(pages, ignore_index=True).drop_duplicates(ignore_index=True)
@@ -392,12 +395,12 @@ async def _statistic(
             return None
         page = frame_of(rows, columns, host.name, may_lack=True)
         page = page[page["time"] < pd.Timestamp(before)]
-        # An empty page needn't be the last one: it is asked for once more.
-        if page.empty:
-            if not again:
-                break
+        # A page that is empty needn't be the last one, nor one that begins too early the next: asked for once more.
+        if again and (page.empty or page["time"].max() < pd.Timestamp(before - 2 * hourly.PERIOD)):
             again = False
             continue
+        if page.empty:
+            break
         pages.append(page)
         before, again = page["time"].min().to_pydatetime(), True
     found = pd.concat(pages, ignore_index=True).drop_duplicates("time", keep="last")

@@ -21,15 +21,21 @@ LONE_JUMP = OUTLIER_FROM_MEDIAN
 _LANE = ["symbol", "venue", "market"]
 
 
-def missing_hours(rows: pd.DataFrame, start: datetime, end: datetime) -> pd.DataFrame:
-    """Hours of [start, end) that a market has no row of, although it had one within LISTED_FOR before them.
+def missing_hours(
+    rows: pd.DataFrame, start: datetime, end: datetime, listed: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    """Hours of [start, end) that a market has no row of, although it is listed.
 
-    So a market that is new lacks nothing before its first row, and one that has ended is waited for a day and no more.
+    Listed is what a listing of the day before says, and what was seen in the day until then; if a listing of the day
+    itself says that it was no more by the day's end, only until its last row. So a coin that isn't listed yet, or not
+    any more, lacks nothing, and one that vanished while it is listed lacks every hour. Of a market that no listing
+    speaks of, a row within LISTED_FOR before has to do.
 
     Args:
         rows: `hour`, `symbol`, `venue`, and `market` where the table has it, from `start` - LISTED_FOR on.
         start: first hour's start, aware, on the hour.
         end: where the last hour ends.
+        listed: as `listings.markets_listed`, from the day before `start` on; needs rows with `market`.
 
     Returns:
         One row a market that lacks hours: its names, `hour` (the first that is missing), `missing` (how many).
@@ -37,18 +43,42 @@ def missing_hours(rows: pd.DataFrame, start: datetime, end: datetime) -> pd.Data
     lane = [name for name in _LANE if name in rows]
     hours = hours_between(start - LISTED_FOR, end)
     rows = rows[rows["hour"].between(hours[0], hours[-1])] if len(hours) else rows.iloc[:0]
-    groups = rows.groupby(lane, sort=True)
-    names = groups.size().index.to_frame(index=False)
-    there = np.zeros((len(names), len(hours)), dtype=bool)
-    there[groups.ngroup().to_numpy(), ((rows["hour"] - hours[:1].min()) // HOUR).to_numpy(dtype="int64")] = True
-    listed = LISTED_FOR // HOUR
+    listed = pd.DataFrame(columns=["day", *lane]) if listed is None else listed
+    seen = [rows[lane], listed.loc[listed[lane[0]] != "", lane]]
+    names = pd.concat([each for each in seen if len(each)] or seen[:1]).drop_duplicates()
+    names = names.sort_values(lane, ignore_index=True)
     places = np.arange(len(hours))
-    last_seen = np.maximum.accumulate(np.where(there, places, -listed - 1), axis=1)
-    missing = ~there & (places - last_seen <= listed)
-    missing[:, :listed] = False
+    there = np.zeros((len(names), len(hours)), dtype=bool)
+    at = pd.MultiIndex.from_frame(names).get_indexer(pd.MultiIndex.from_frame(rows[lane]))
+    there[at, ((rows["hour"] - hours[:1].min()) // HOUR).to_numpy(dtype="int64")] = True
+    span = LISTED_FOR // HOUR
+    last_seen = np.maximum.accumulate(np.where(there, places, -span - 1), axis=1)
+    expected = places - last_seen <= span
+    if len(listed) and len(hours):
+        days = hours.floor("D")
+        midnight = ((days - hours[0]) // HOUR).to_numpy(dtype="int64")
+        told, known = _on_days(listed, names, days)
+        told_before, known_before = _on_days(listed, names, days - pd.Timedelta(days=1))
+        seen_later = np.maximum.accumulate(there[:, ::-1], axis=1)[:, ::-1]
+        trades = (told_before | (last_seen >= midnight)) & (told | ~known | seen_later)
+        expected = np.where(known_before, trades, expected)
+    missing = ~there & expected
+    missing[:, :span] = False
     lacking = missing.any(axis=1)
     found = names[lacking].assign(hour=hours[missing[lacking].argmax(axis=1)], missing=missing[lacking].sum(axis=1))
     return found.reset_index(drop=True)
+
+
+def _on_days(listed: pd.DataFrame, names: pd.DataFrame, days: pd.DatetimeIndex) -> tuple[np.ndarray, np.ndarray]:
+    """Of each market and each of these days, whether it was listed at the day's end, and whether that is known."""
+    unique = days.unique()
+    which = unique.get_indexer(days)
+    rows = pd.MultiIndex.from_frame(listed[["day", *_LANE]])
+    whole = names.merge(unique.to_frame(index=False, name="day"), how="cross")
+    shape = (len(names), len(unique))
+    told = pd.MultiIndex.from_frame(whole[["day", *_LANE]]).isin(rows).reshape(shape)
+    known = pd.MultiIndex.from_frame(whole.assign(symbol="")[["day", *_LANE]]).isin(rows).reshape(shape)
+    return told[:, which], known[:, which]
 
 
 def lone_jumps(candles: pd.DataFrame, start: datetime, end: datetime) -> pd.DataFrame:

@@ -91,7 +91,10 @@ def exchange_snapshots(
         - `open_interest_*` sum venues; the change, of coins, compares the venues that have both hours.
         - `funding_rate` is the mean of venues' rates, each made into a rate for 8 hours. `funding_percentile` is its
           mid-rank among the hourly rates of the 30 days that end with this hour, itself included: the share below
-          it, plus half the share equal to it. Fewer than 168 known hours give none.
+          it, plus half the share equal to it. With each of those hours it compares the mean of the venues that have
+          both, so one that comes or goes is no change of funding. Fewer than 168 hours to compare with give none.
+        - A level over venues is another one when a venue comes or goes. `volume_venues`, `open_interest_venues`,
+          `funding_venues` and `account_ratio_venues` say which venues it is of: compare levels where they are equal.
         - Liquidations sum the venues that have all 24 hours, or are those of venue `all` when it has them;
           `liquidation_venues` says which. A feed's total of a day (`span_hours` 24) stands for its 24 hours in the
           hour that ends it, and in no other: it is never summed with hours, nor carried on.
@@ -142,9 +145,8 @@ class _Facts:
         )
         figures = ["funding_8h", "open_interest_base", "open_interest_usd", "age"]
         ratios = ["long_short_account_ratio", "taker_volume_ratio"]
-        _, (self.funding, self.interest, self.interest_usd, self.age, self.accounts, self.takers) = self._cubes(
-            known, "venue", figures + ratios, _FUNDING_WINDOW - 1
-        )
+        self.metric_lanes, cubes = self._cubes(known, "venue", figures + ratios, _FUNDING_WINDOW - 1)
+        self.funding, self.interest, self.interest_usd, self.age, self.accounts, self.takers = cubes
         span = liquidations["span_hours"].to_numpy(dtype="int64")
         sides = {"longs": "long_liquidated_usd", "shorts": "short_liquidated_usd"}
         spans = {
@@ -201,9 +203,10 @@ def _block(facts: _Facts) -> pd.DataFrame:
     traded = ~np.isnan(_over_day(np.fmax, facts.volume, count))
 
     interest = _back(facts.interest, 0, count)
-    funding_all = _mean_over_lanes(facts.funding)
-    funding = funding_all[-count:]
-    rank = _mid_rank(funding_all, count)
+    rates = _back(facts.funding, 0, count)
+    funding = _mean_over_lanes(rates)
+    rank = _mid_rank(facts.funding, count)
+    accounts = _back(facts.accounts, 0, count)
 
     longs, shorts = (
         _or_else(_over_day(np.add, hourly, count), _back(daily, 0, count))
@@ -228,7 +231,7 @@ def _block(facts: _Facts) -> pd.DataFrame:
         "open_interest_change_24h_pct": _change(interest, _back(facts.interest, _DAY, count)),
         "funding_rate": funding,
         "funding_percentile": rank,
-        "long_short_account_ratio": _mean_over_lanes(_back(facts.accounts, 0, count)),
+        "long_short_account_ratio": _mean_over_lanes(accounts),
         "taker_volume_ratio": _mean_over_lanes(_back(facts.takers, 0, count)),
         "long_liquidated_24h_usd": _over_lanes(np.where(counted, longs, np.nan)),
         "short_liquidated_24h_usd": _over_lanes(np.where(counted, shorts, np.nan)),
@@ -269,6 +272,13 @@ def _block(facts: _Facts) -> pd.DataFrame:
     rows["hour"] = facts.hours[at_hour].astype(TIME)
     rows["symbol"] = facts.symbols[at_symbol]
     rows["venues"] = _listed(facts.lanes, quoted[:, at_hour, at_symbol])
+    for name, lanes, counts in (
+        ("volume_venues", facts.lanes, day),
+        ("open_interest_venues", facts.metric_lanes, interest),
+        ("funding_venues", facts.metric_lanes, rates),
+        ("account_ratio_venues", facts.metric_lanes, accounts),
+    ):
+        rows[name] = _listed(lanes, ~np.isnan(counts)[:, at_hour, at_symbol])
     rows["venue_count"] = quoted.sum(axis=0)[at_hour, at_symbol]
     rows["outlier_venues"] = _listed(facts.lanes, outlier[:, at_hour, at_symbol])
     rows["liquidation_venues"] = _listed(facts.liquidation_lanes, counted[:, at_hour, at_symbol])
@@ -385,17 +395,19 @@ def _quotes(close: Cube) -> _Quotes:
     return _Quotes(known, median, outlier, outlier & (agreeing >= FEWEST_TO_LEAVE_ONE_OUT))
 
 
-def _mid_rank(values: np.ndarray, count: int) -> np.ndarray:
-    """Percentile mid-rank of each of the last `count` hours among the 30 days that end with it."""
-    now = values[-count:]
-    below, equal, known = (np.zeros(now.shape, dtype="int64") for _ in range(3))
+def _mid_rank(cube: Cube, count: int) -> np.ndarray:
+    """Percentile mid-rank of the mean over lanes in each of the last `count` hours among the 30 days that end with it.
+
+    Two hours are compared by the lanes that are known in both.
+    """
+    now = _back(cube, 0, count)
+    below, equal, known = (np.zeros(now.shape[1:], dtype="int64") for _ in range(3))
     for lag in range(_FUNDING_WINDOW):
-        then = values[len(values) - count - lag : len(values) - lag]
-        below += then < now
-        equal += then == now
-        known += ~np.isnan(then)
-    enough = ~np.isnan(now) & (known >= FEWEST_FUNDING_HOURS)
-    return np.where(enough, 100 * (below + 0.5 * equal) / np.where(known, known, 1), np.nan)
+        change = _over_lanes(_back(cube, lag, count) - now)
+        below += change < 0
+        equal += change == 0
+        known += ~np.isnan(change)
+    return np.where(known >= FEWEST_FUNDING_HOURS, 100 * (below + 0.5 * equal) / np.where(known, known, 1), np.nan)
 
 
 def _listed(names: list[str], present: np.ndarray) -> np.ndarray:

@@ -18,6 +18,7 @@ import pandas as pd
 from cryptopattern_pipelines.squeeze.grid import (
     Floats,
     HourGrid,
+    Whole,
     epoch_hours,
     previous,
     trailing_extreme,
@@ -38,6 +39,8 @@ SNAPSHOT_COLUMNS = (
     "funding_percentile",
     "long_short_account_ratio",
     "taker_volume_ratio",
+    "volume_venues",
+    "account_ratio_venues",
 )
 _CLUSTERS = {
     f"cluster_{place}{name}": f"cluster_{place}_{column}"
@@ -82,10 +85,12 @@ def features(snapshots: pd.DataFrame, analyses: pd.DataFrame, first: int, last: 
     - `below_high_month`, `above_low_month`: log distance to the month's highest and lowest close, in sigmas.
     - `since_fast_up`, `since_fast_down`: log of the hours since the last hourly return beyond 2.5 sigmas, at
       most a week.
-    - `volume_month`: log of the day's volume over its mean in the month; `volume_24h` against the day before.
+    - `volume_month`: log of the day's volume over its mean in the hours of the month that have the volume of the same
+      venues; `volume_24h` against the day before.
     - `interest_*`: log change of open interest in coins over the span, percent.
     - `funding`: 8-hour rate in basis points; `funding_rank`: its percentile; `funding_week`: the week's mean rate.
-    - `accounts`, `accounts_month`: log of the ratio of long to short accounts, and the same less its month's mean.
+    - `accounts`, `accounts_month`: log of the ratio of long to short accounts, and the same less its mean in the hours
+      of the month that have the ratio of the same venues.
     - `takers_24h`: mean over the day of the log of takers' buy over sell volume.
     - `week_sin`, `week_cos`, `day_sin`, `day_cos`: the time of the week and of the day.
     - `long_share`: share of longs in the liquidations of the analysis, less 50; `score`: the guide's score, negative
@@ -129,7 +134,8 @@ def features(snapshots: pd.DataFrame, analyses: pd.DataFrame, first: int, last: 
     columns["since_fast_down"] = np.log(_hours_since(-returns > _FAST_SIGMAS * before))
 
     volume = _positive(known("volume_24h_usd"))
-    columns["volume_month"] = np.log(volume / _trailing_mean(volume, _MONTH))
+    told_by = _kinds(grid, cells, rows["volume_venues"])
+    columns["volume_month"] = np.log(volume / _trailing_mean_of_same(volume, told_by, _MONTH))
     columns["volume_24h"] = np.log(_positive(1 + known("volume_change_24h_pct") / 100))
     # Day by day: each day's change compares venues that have both its ends, the sum of all venues need not.
     interest = 100 * np.log(_positive(1 + known("open_interest_change_24h_pct") / 100))
@@ -141,7 +147,8 @@ def features(snapshots: pd.DataFrame, analyses: pd.DataFrame, first: int, last: 
     columns["funding_week"] = _trailing_mean(funding, _WEEK)
     accounts = np.log(_positive(known("long_short_account_ratio")))
     columns["accounts"] = accounts
-    columns["accounts_month"] = accounts - _trailing_mean(accounts, _MONTH)
+    told_by = _kinds(grid, cells, rows["account_ratio_venues"])
+    columns["accounts_month"] = accounts - _trailing_mean_of_same(accounts, told_by, _MONTH)
     columns["takers_24h"] = _trailing_mean(np.log(_positive(known("taker_volume_ratio"))), _DAY)
 
     columns |= _clock(grid)
@@ -190,6 +197,21 @@ def _trailing_mean(values: Floats, length: int) -> Floats:
     total = trailing_sum(np.where(known, values, 0.0), length)
     count = trailing_sum(known.astype(np.int64), length)
     return np.where(2 * count >= length, total, np.nan) / np.where(count > 0, count, 1)
+
+
+def _kinds(grid: HourGrid, cells: Whole, names: pd.Series) -> Floats:
+    """A number for each set of venues; NaN where the rows are older than their column."""
+    codes = pd.factorize(names)[0].astype(np.float64)
+    return grid.spread(cells, np.where(codes < 0, np.nan, codes), np.nan)
+
+
+def _trailing_mean_of_same(values: Floats, kinds: Floats, length: int) -> Floats:
+    """`_trailing_mean` over the rows of the same kind as the one that they end with; an unknown kind is like any."""
+    mean = _trailing_mean(values, length)
+    for kind in np.unique(kinds[np.isfinite(kinds)]):
+        alike = (kinds == kind) | np.isnan(kinds)
+        mean = np.where(kinds == kind, _trailing_mean(np.where(alike, values, np.nan), length), mean)
+    return mean
 
 
 def _hours_since(happened: np.ndarray) -> Floats:

@@ -18,7 +18,7 @@ from cryptopattern_pipelines.storage.schemas import QUARANTINED_MARKET_ROWS, REA
 
 _STEP = {"hour": "h", "day": "D"}
 
-# So many broken rows, if they are most of a run's, are no broken rows but a venue or a reader that has changed.
+# So many broken rows, if they are most of an hour's, are no broken rows but a venue or a reader that has changed.
 MANY_BROKEN = 24
 _UNIQUENESS = "multiple_fields_uniqueness"
 
@@ -88,7 +88,8 @@ def sorted_out(schema: TableSchema, rows: pd.DataFrame) -> tuple[pd.DataFrame, p
 
     Raises:
         InvalidRowsError: what is wrong is our own: a column is missing, strange or of another type, a key is
-            incomplete, a text is none of those that it may be; or most rows, and MANY_BROKEN at least, are broken.
+            incomplete, a text is none of those that it may be; or most rows of an hour, and MANY_BROKEN at least, are
+            broken: judged by the hour, so that a range fails when one of its hours alone would.
     """
     frame = _conformed(schema, rows)
     reasons: dict[int, list[str]] = {}
@@ -114,13 +115,18 @@ def sorted_out(schema: TableSchema, rows: pd.DataFrame) -> tuple[pd.DataFrame, p
     if not reasons:
         return frame, QUARANTINED_MARKET_ROWS.empty()
     places = sorted(reasons)
-    if len(places) >= MANY_BROKEN and 2 * len(places) > len(frame):
-        example = _sample(schema, frame.loc[places[0]], schema.names)
-        raise InvalidRowsError(
-            f"{schema.name}: {_count(len(places), len(frame))} are broken, most of them, so the source or its reader "
-            f"has changed: report it, e.g. {reasons[places[0]][0]} in {example}"
-        )
     broken = frame.loc[places]
+    of_hours = broken.groupby("hour").size()
+    all_of_hours = frame.groupby("hour").size()[of_hours.index]
+    lost = of_hours[(of_hours >= MANY_BROKEN) & (2 * of_hours > all_of_hours)]
+    if len(lost):
+        hour, some = lost.index[0], _count(int(lost.iloc[0]), int(all_of_hours[lost.index[0]]))
+        first = broken.index[broken["hour"] == hour][0]
+        raise InvalidRowsError(
+            f"{schema.name}: {some} of {hour} are broken, most of them, so the source or its reader has changed"
+            f"{_others(len(lost) - 1)}: report it, and fill the hours around it meanwhile, "
+            f"e.g. {reasons[first][0]} in {_sample(schema, broken.loc[first], schema.names)}"
+        )
     set_aside = broken[["hour", "symbol", "venue"]].assign(
         table_name=schema.name,
         reason=["; ".join(dict.fromkeys(reasons[place])) for place in places],
@@ -206,6 +212,10 @@ def _told(schema: TableSchema, frame: pd.DataFrame, failures: pd.DataFrame) -> s
 
 def _count(some: int, total: int) -> str:
     return f"{some} of {total} rows"
+
+
+def _others(hours: int) -> str:
+    return f" (and so of {hours} more hours)" if hours else ""
 
 
 def _sample(schema: TableSchema, row: pd.Series, more: Iterable[str] = ()) -> str:

@@ -538,6 +538,12 @@ EXCHANGE_SNAPSHOTS = TableSchema(
         ),
         Column("venues", TEXT, "venue:market of every candle that was seen, comma between"),
         Column("venue_count", WHOLE, "how many those are", checks=_positive()),
+        Column("volume_venues", TEXT, "venue:market of every one that is in volume_24h_usd, comma between", True),
+        Column("open_interest_venues", TEXT, "venues that open_interest_base is the sum of, comma between", True),
+        Column("funding_venues", TEXT, "venues that funding_rate is the mean of, comma between", True),
+        Column(
+            "account_ratio_venues", TEXT, "venues that long_short_account_ratio is the mean of, comma between", True
+        ),
         Column(
             "outlier_venues",
             TEXT,

@@ -15,6 +15,7 @@ from cryptopattern_pipelines.checks.quality import (
     quality_specs,
     set_aside_result,
 )
+from cryptopattern_pipelines.market.listings import markets_listed
 from cryptopattern_pipelines.storage.rows import sorted_out
 from cryptopattern_pipelines.storage.schemas import (
     DERIVATIVES_METRICS,
@@ -22,6 +23,7 @@ from cryptopattern_pipelines.storage.schemas import (
     MARKET_CANDLES,
     MARKET_TABLES,
     QUARANTINED_MARKET_ROWS,
+    SYMBOLS,
     TABLES,
     WIN_RATES,
     TableSchema,
@@ -69,9 +71,15 @@ def test_a_bad_row_is_warned_of_and_a_good_one_is_not(name: str) -> None:
         assert window.end == WINDOW.start
         return before[before["hour"] >= window.start][columns]
 
+    def listed(window: Window, coins: set[str]) -> pd.DataFrame:
+        assert window == Window(WINDOW.start - timedelta(days=1), WINDOW.end)
+        return markets_listed(SYMBOLS.empty(), coins)
+
     for told, passes in ((good, True), (bad, False), ([], name != "no_hours_are_missing")):
         hour = rows(table, told, WINDOW.start)
-        results = {each.check_name: each for each in quality_results(table, KEY, hour, WINDOW, read)}
+        results = {
+            each.check_name: each for each in quality_results(table, KEY, hour, WINDOW, read=read, listed=listed)
+        }
         assert set(results) == {check.name for check in QUALITY_CHECKS[table.name]}
         result = results[name]
         assert result.passed is passes

@@ -1,13 +1,16 @@
 """What was known by each hour's end: on events made by Hypothesis, against a plain search through them."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cryptopattern_pipelines.market import hourly
+from cryptopattern_pipelines.market.archive import ArchiveSource
 from cryptopattern_pipelines.market.symbols import Instrument
 from cryptopattern_pipelines.storage.schemas import DERIVATIVES_METRICS
 
@@ -121,6 +124,63 @@ def test_intervals_are_the_time_since_the_settlement_before() -> None:
         {"time": FIRST + pd.to_timedelta([0, 8, 16, 20, 22, 70], "h") + pd.Timedelta("7ms"), "rate": 0.1}
     )
     assert hourly.with_intervals(settled)["interval_hours"].tolist() == [8, 8, 8, 4, 2, 8]
+
+
+def intervals_of(hours: list[int]) -> list[int]:
+    settled = pd.DataFrame({"time": FIRST + pd.to_timedelta(hours, "h") + pd.Timedelta("7ms"), "rate": 0.1})
+    told: list[int] = hourly.with_intervals(settled)["interval_hours"].tolist()
+    return told
+
+
+@given(st.sampled_from([1, 2, 4, 8]), st.integers(2, 11), st.integers(3, 5))
+def test_a_settlement_that_is_missing_lengthens_no_interval(interval: int, missing: int, days: int) -> None:
+    hours = list(range(0, 24 * days, interval))
+    del hours[missing % len(hours) or 2]
+    # Before the third of them it isn't known what is usual here.
+    assert intervals_of(hours)[2:] == [interval] * (len(hours) - 2)
+
+
+@pytest.mark.parametrize(
+    ("hours", "told"),
+    [
+        ([0, 8, 24, 32], [8, 8, 8, 8]),  # one lacks
+        ([0, 8, 32, 40], [8, 8, 8, 8]),  # two lack
+        ([0, 4, 8, 16, 20], [8, 4, 4, 4, 4]),  # one lacks
+        ([0, 4, 8, 16, 24, 32], [8, 4, 4, 4, 8, 8]),  # a longer interval, believed when it comes again
+        ([12, 14, 16, 24, 32], [8, 2, 2, 8, 8]),  # back to the usual one at once
+        ([12, 14, 16, 22, 24], [8, 2, 2, 2, 2]),  # two lack
+        ([0, 8, 16, 20, 24], [8, 8, 8, 4, 4]),  # a shorter one
+        ([22, 23, 24, 28, 32], [8, 1, 1, 4, 4]),  # OKX's way back from an hour
+    ],
+)
+def test_a_longer_interval_is_told_from_a_gap(hours: list[int], told: list[int]) -> None:
+    assert intervals_of(hours) == told
+
+
+@given(st.lists(st.integers(0, 30), min_size=1, max_size=25, unique=True), st.integers(0, 24))
+def test_an_interval_depends_on_what_lies_within_its_reach_before_it_alone(places: list[int], which: int) -> None:
+    hours = sorted(4 * place for place in places)
+    at = hours[which % len(hours)]
+    reach = hourly.REACH_OF_INTERVALS // HOUR
+    whole = dict(zip(hours, intervals_of(hours), strict=True))
+    near = [hour for hour in hours if at - reach <= hour <= at]
+    assert intervals_of(near)[-1] == whole[at]
+
+
+def test_real_intervals_are_those_that_the_archive_tells(shared: Path) -> None:
+    source = ArchiveSource(shared / "market" / "archive")
+    asked = {}
+
+    def settled(funding: pd.DataFrame, *others: object, **named: object) -> pd.DataFrame:
+        asked["funding"] = funding
+        return DERIVATIVES_METRICS.empty()
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(hourly, "metrics_rows", settled)
+        source.derivatives_metrics(["SOL"], datetime(2022, 11, 2, tzinfo=UTC), datetime(2022, 12, 1, tzinfo=UTC))
+    told = asked["funding"].sort_values("time", ignore_index=True)
+    assert set(told["interval_hours"]) == {2, 4, 8}
+    assert hourly.with_intervals(told[["time", "rate"]])["interval_hours"].tolist() == told["interval_hours"].tolist()
 
 
 def test_a_settlement_without_a_rate_still_ends_an_interval() -> None:

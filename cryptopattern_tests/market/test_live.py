@@ -442,6 +442,41 @@ def test_open_interest_that_a_venue_no_longer_has_is_told() -> None:
     assert f"no open interest in {rows['open_interest_base'].isna().sum()} rows" in problem.reason
 
 
+@pytest.mark.parametrize("kept", [30, 29.5])
+def test_of_a_span_that_begins_before_what_is_kept_the_rest_is_had_and_the_part_before_told(kept: float) -> None:
+    now = START + timedelta(days=60)
+    path = "/futures/data/openInterestHist"
+    told = [
+        {"timestamp": ms(now - n * timedelta(minutes=5)), "sumOpenInterest": "5", "sumOpenInterestValue": "50"}
+        for n in range(32 * 288, 0, -1)
+    ]
+    funding = {"BTCUSDT": [{"fundingTime": ms(START + 8 * n * HOUR), "fundingRate": "0.0001"} for n in range(180)]}
+
+    class Forgetting(BinanceReplies):
+        def __call__(self, path: str, query: dict[str, str]) -> Reply | None:
+            if path.startswith("/futures/data/") and int(query["startTime"]) < ms(now - timedelta(days=kept)):
+                return as_json({"code": -1130, "msg": "parameter 'startTime' is invalid."}, 400)
+            return super().__call__(path, query)
+
+    venue = Forgetting(funding=funding, statistics={(path, "BTCUSDT", "5m"): told}, days_kept=99)
+    begin, end = now - timedelta(days=31), now - timedelta(days=28)
+    with serving(venue, OkxReplies()) as server:
+        server.now = pd.Timestamp(now)
+        source = live(server)
+        source._wall = lambda: now
+        rows = source.derivatives_metrics(["BTC"], begin, end)
+        questions = len(server.asked_for(path))
+    there = rows[rows["open_interest_base"].notna()]
+    assert len(rows) == 72
+    # Up to the end of the first hour that ends within what is kept, or within the 29 days that surely are.
+    first = now - timedelta(days=30 if kept == 30 else 29)
+    assert there["hour"].min() == first
+    assert len(there) == (end - first) / HOUR
+    lacking = [problem for problem in source.problems if "no open interest" in problem.reason]
+    assert [f"no open interest in {72 - len(there)} rows" in each.reason for each in lacking] == [True]
+    assert questions <= 5
+
+
 def test_live_and_archive_say_the_same(shared: Path) -> None:
     """Over the replay server, filled from the archive; a day's end and two funding settlements are in the hours."""
     archive = ArchiveSource(shared / "market" / "archive")

@@ -162,20 +162,24 @@ def plainly(given: Tables, symbol: str, hour: datetime) -> dict[str, Any] | None
     both = [lane for lane in lanes if whole[lane] is not None and before[lane] is not None]
     touched = {lane for lane in lanes if any((hour - n * HOUR, *lane) in candles for n in range(24))}
 
-    rates: dict[datetime, list[float]] = {}
-    for (at, *_), row in metrics.items():
-        rates.setdefault(at, []).append(row["funding_rate"] * 8 / row["funding_interval_hours"])
-    mean = {at: sum(of_hour) / len(of_hour) for at, of_hour in rates.items()}
-    now = [row for (at, *_), row in metrics.items() if at == hour]
-    interest = [row for row in now if not pd.isna(row["open_interest_base"])]
-    rate = mean.get(hour)
-    month = [past for at, past in mean.items() if hour - 720 * HOUR < at <= hour]
-    enough = rate is not None and len(month) >= FEWEST_FUNDING_HOURS
+    rates: dict[datetime, dict[str, float]] = {}
+    for (at, venue, _), row in sorted(metrics.items(), key=lambda item: item[0][:2]):
+        rates.setdefault(at, {})[venue] = row["funding_rate"] * (8 / row["funding_interval_hours"])
+    told = rates.get(hour, {})
+    rate = sum(told.values()) / len(told) if told else None
+    month = [
+        sum(past[venue] - told[venue] for venue in past if venue in told)
+        for at, past in rates.items()
+        if hour - 720 * HOUR < at <= hour and past.keys() & told.keys()
+    ]
     rank = (
-        100 * (sum(past < rate for past in month) + sum(past == rate for past in month) / 2) / len(month)
-        if enough and rate is not None
+        100 * (sum(past < 0 for past in month) + sum(past == 0 for past in month) / 2) / len(month)
+        if len(month) >= FEWEST_FUNDING_HOURS
         else None
     )
+    by_venue = sorted((venue, row) for (at, venue, _), row in metrics.items() if at == hour)
+    now = [row for _, row in by_venue]
+    interest = [row for row in now if not pd.isna(row["open_interest_base"])]
 
     def liquidated(venue: str, name: str) -> float | None:
         row = liquidations.get((hour, venue, None))
@@ -243,6 +247,10 @@ def plainly(given: Tables, symbol: str, hour: datetime) -> dict[str, Any] | None
         "liquidation_venues": counted,
         "venues": ",".join(":".join(lane) for lane in quoted),
         "venue_count": len(quoted),
+        "volume_venues": ",".join(":".join(lane) for lane in lanes if whole[lane] is not None),
+        "open_interest_venues": ",".join(venue for venue, row in by_venue if not pd.isna(row["open_interest_base"])),
+        "funding_venues": ",".join(told),
+        "account_ratio_venues": ",".join(venue for venue, _ in by_venue),
         "outlier_venues": ",".join(":".join(lane) for lane in outliers(hour)[0]),
         "metrics_age_hours": age,
         "quality_flags": ",".join(sorted(name for name, present in flags.items() if present)),
@@ -360,6 +368,34 @@ def test_funding_percentile_is_the_mid_rank_of_thirty_days() -> None:
     assert few["funding_percentile"].isna().tolist() == [True] * (FEWEST_FUNDING_HOURS - 1) + [False]
     # At the 168th hour: 88 equal with itself and none below, the eighty greater.
     assert few["funding_percentile"].iloc[-1] == pytest.approx(100 * 44 / 168)
+
+
+def test_a_venue_that_comes_or_goes_is_no_change_of_funding_or_open_interest() -> None:
+    hours = [START + n * HOUR for n in range(400)]
+    facts: dict[str, Any] = {"funding_interval_hours": 8, "long_short_account_ratio": 1.0}
+    # The first rises by a hair each hour; the second, whose rates are ten times as high, is silent now and then.
+    metrics = [
+        metric(hour, funding_rate=1e-4 + n * 1e-9, open_interest_base=100.0, **facts) for n, hour in enumerate(hours)
+    ]
+    metrics += [
+        metric(hour, "okx", funding_rate=1e-3, open_interest_base=900.0, **facts)
+        for n, hour in enumerate(hours)
+        if n % 7 or n < 350
+    ]
+    candles = [candle(hour, 100.0, 10.0) for hour in hours]
+    rows = exchange_snapshots(*tables(candles, metrics, []), hours[348], hours[-1] + HOUR)
+    silent = rows["funding_venues"] == "binance"
+    assert silent.sum() == 8
+    assert rows["open_interest_venues"].equals(rows["funding_venues"])
+    assert rows["account_ratio_venues"].equals(rows["funding_venues"])
+    # The levels do jump, and say why; what compares hours doesn't.
+    assert rows["open_interest_base"].where(silent).dropna().unique().tolist() == [100.0]
+    assert rows["open_interest_change_24h_pct"].unique().tolist() == [0.0]
+    assert (rows["funding_percentile"] > 99).all()
+    # A venue that has come by itself is compared with its own week, not with what others had before.
+    alone = [row for row in metrics if row["venue"] == "okx" or row["hour"] < hours[300]]
+    late = exchange_snapshots(*tables(candles, alone, []), hours[398], hours[399])
+    assert late["funding_percentile"].tolist() == [50.0]
 
 
 def test_funding_of_other_intervals_is_made_into_eight_hours() -> None:

@@ -164,6 +164,7 @@ class OkxReplies:
         tickers: by instrument type.
         instruments: by instrument type.
         liquidations: by family, each order's details.
+        most: candles that one answer holds, where that is less than the endpoint's own limit.
     """
 
     candles: dict[str, list[list[str]]] = field(default_factory=dict)
@@ -174,15 +175,16 @@ class OkxReplies:
     liquidations: dict[str, list[dict[str, str]]] = field(default_factory=dict)
     kept: int = 1440
     fresh: int = 2
+    most: int = 300
 
     def __call__(self, path: str, query: Query) -> Reply | None:
         """Answer a question, as a route."""
         if path == "/api/v5/market/candles":
             rows = self.candles.get(query["instId"])
-            return self._earlier(rows and _newest(rows, 0)[: self.kept], 0, query, "after", 300)
+            return self._earlier(rows and _newest(rows, 0)[: self.kept], 0, query, "after", min(300, self.most))
         if path == "/api/v5/market/history-candles":
             rows = self.candles.get(query["instId"])
-            return self._earlier(rows and _newest(rows, 0)[self.fresh :], 0, query, "after", 100)
+            return self._earlier(rows and _newest(rows, 0)[self.fresh :], 0, query, "after", min(100, self.most))
         if path == "/api/v5/public/funding-rate-history":
             return self._earlier(self.funding.get(query["instId"]), "fundingTime", query, "after", 100)
         if path.startswith("/api/v5/rubik/stat/"):

@@ -24,11 +24,15 @@ _RUBIK = ("contracts/open-interest-history", "contracts/long-short-account-ratio
 
 @dataclass(frozen=True)
 class World:
-    """These coins on every venue, for so many hours from a start on and a day before them."""
+    """These coins on every venue, for so many hours from a start on and a day before them.
+
+    `page` is how many candles one answer holds at most, where that is less than the venue's own limit.
+    """
 
     coins: tuple[str, ...]
     start: datetime = datetime(2024, 3, 1, 9, tzinfo=UTC)
     hours: int = 3
+    page: int = 100_000
 
     @property
     def end(self) -> datetime:
@@ -70,6 +74,7 @@ class World:
                 for kind in _FIVE
             },
             listings={"/api/v3/exchangeInfo": listed, "/fapi/v1/exchangeInfo": listed},
+            most={"/api/v3/klines": min(1000, self.page), "/fapi/v1/klines": min(1500, self.page)},
         )
 
     def okx(self) -> OkxReplies:
@@ -78,6 +83,7 @@ class World:
         swaps = [(coin, name) for coin, name in names if name.endswith("-SWAP")]
         listing = {"state": "live", "listTime": "1", "ctType": "linear", "settleCcy": "USDT", "ctVal": "0.1"}
         return OkxReplies(
+            most=self.page,
             candles={
                 name: [
                     [str(ms(hour)), *_prices(coin, hour), "500", "5", "50", "1"]

@@ -33,6 +33,8 @@ def market(symbols: str = "BTC ETH SOL") -> pd.DataFrame:
                 funding_percentile=rng.uniform(0, 100, LENGTH),
                 long_short_account_ratio=rng.lognormal(0, 0.1, LENGTH),
                 taker_volume_ratio=rng.lognormal(0, 0.1, LENGTH),
+                volume_venues="a:spot",
+                account_ratio_venues="a",
             )
         )
     return pd.concat(frames, ignore_index=True)
@@ -77,7 +79,7 @@ def test_what_comes_later_changes_nothing(hour: int) -> None:
     rows = market()
     later = rows["hour"] > START + pd.Timedelta(hours=BACK + hour)
     changed = rows.copy()
-    figures = [name for name in rows.columns if name not in ("hour", "symbol", "venues")]
+    figures = [name for name in rows.columns if not name.endswith("venues") and name not in ("hour", "symbol")]
     changed.loc[later, figures] *= 1.5
     np.testing.assert_array_equal(of(changed).figures[: hour + 1], of(rows).figures[: hour + 1])
 
@@ -90,3 +92,32 @@ def test_missing_facts_are_unknown_and_the_rest_stays() -> None:
         assert np.isnan(found.column(name)).all()
     for name in ("move_24h", "volatility_24h", "volume_month", "funding_rank"):
         np.testing.assert_array_equal(found.column(name), whole.column(name))
+
+
+def test_a_venue_that_comes_or_goes_is_no_change_of_volume_or_of_accounts() -> None:
+    rows = market("BTC")
+    plain = of(rows)
+    names = ["volume_month", "accounts_month"]
+    # A second venue tells in three of the last hours, and has nine times the volume and other accounts.
+    more = rows["hour"].isin([START + pd.Timedelta(hours=BACK + n) for n in (20, 21, 40)])
+    louder = rows.assign(
+        volume_24h_usd=rows["volume_24h_usd"].where(~more, 10 * rows["volume_24h_usd"]),
+        long_short_account_ratio=rows["long_short_account_ratio"].where(~more, 3 * rows["long_short_account_ratio"]),
+        volume_venues=rows["volume_venues"].where(~more, "a:spot,b:spot"),
+        account_ratio_venues=rows["account_ratio_venues"].where(~more, "a,b"),
+    )
+    found = of(louder)
+    for name in names:
+        # What a month says of these two venues isn't known, and the other hours are what they were, or nearly so.
+        assert np.isnan(found.column(name)[[20, 21, 40]]).all()
+        others = np.delete(np.arange(60), [20, 21, 40])
+        np.testing.assert_allclose(found.column(name)[others], plain.column(name)[others], atol=0.01)
+
+
+def test_rows_from_before_there_was_a_column_of_venues_count_as_any() -> None:
+    known = market("BTC")
+    older = known.assign(volume_venues=None, account_ratio_venues=None)
+    mixed = known.copy()
+    mixed.loc[known["hour"] < START + pd.Timedelta(hours=BACK), ["volume_venues", "account_ratio_venues"]] = None
+    np.testing.assert_array_equal(of(mixed).figures, of(known).figures)
+    np.testing.assert_array_equal(of(older).figures, of(known).figures)

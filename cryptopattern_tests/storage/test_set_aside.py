@@ -114,10 +114,30 @@ def test_when_most_of_many_rows_are_broken_nothing_is_written() -> None:
         changes = [{"low": 0.0}] * broken + [{}] * good
         return pd.DataFrame([candle(symbol=f"C{n}", **change) for n, change in enumerate(changes)])
 
-    with pytest.raises(InvalidRowsError, match=r"24 of 47 rows are broken, most of them.*low 0.0 is not greater_than"):
+    told = r"24 of 47 rows of 2024-\S+ \S+ are broken, most of them.*low 0.0 is not greater_than"
+    with pytest.raises(InvalidRowsError, match=told):
         sorted_out(MARKET_CANDLES, rows(MANY_BROKEN, MANY_BROKEN - 1))
     for broken, good in ((MANY_BROKEN, MANY_BROKEN), (MANY_BROKEN - 1, 0)):
         assert len(sorted_out(MARKET_CANDLES, rows(broken, good))[1]) == broken
+
+
+def test_most_rows_broken_is_judged_by_the_hour_whatever_the_range() -> None:
+    def hour(number: int, broken: int, good: int) -> list[dict[str, Any]]:
+        at = {"hour": START + number * timedelta(hours=1)}
+        return [candle(symbol=f"C{n}", **at, **({"low": 0.0} if n < broken else {})) for n in range(broken + good)]
+
+    # Each alone, and a day of them: most rows of the day are broken, but there are few in each hour.
+    few = [hour(number, 5, 1) for number in range(24)]
+    assert all(len(sorted_out(MARKET_CANDLES, pd.DataFrame(rows))[1]) == 5 for rows in few)
+    assert len(sorted_out(MARKET_CANDLES, pd.DataFrame([row for rows in few for row in rows]))[1]) == 120
+    # One that fails alone fails among a day of good ones, too.
+    lost = hour(30, MANY_BROKEN, 3)
+    good = [row for number in range(24) for row in hour(number, 0, 40)]
+    for rows in (lost, [*good, *lost]):
+        with pytest.raises(InvalidRowsError, match="24 of 27 rows of"):
+            sorted_out(MARKET_CANDLES, pd.DataFrame(rows))
+    with pytest.raises(InvalidRowsError, match=r"\(and so of 1 more hours\)"):
+        sorted_out(MARKET_CANDLES, pd.DataFrame([*hour(3, MANY_BROKEN, 3), *lost]))
 
 
 @settings(deadline=None, max_examples=60)
