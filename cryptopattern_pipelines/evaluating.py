@@ -292,6 +292,8 @@ def _win_rates_sentence(told: Report) -> str:
 
 
 def _interval(figure: dict[str, Any], *, percent: bool = False) -> str:
+    if figure["value"] is None:
+        return "nothing to better"
     if "low" not in figure:
         return f"{figure['value']:.4f}"
     value, low, high = (figure[name] * (100 if percent else 1) for name in ("value", "low", "high"))

@@ -80,11 +80,18 @@ def _method_report(
 
 
 def _skill(method: str, against: str, by_week: Mapping[str, Floats], weights: Whole) -> Report:
-    """1 - Brier over the other's Brier."""
+    """1 - Brier over the other's Brier; all None where the other one was right throughout."""
+    if not by_week[against].sum():
+        return dict.fromkeys(("value", "low", "high"))
     whole = 1 - by_week[method].sum() / by_week[against].sum()
     # Of few weeks some draws hold none but those in which a silent score was right: nothing can be set against that.
     mine, others = weights @ by_week[method], weights @ by_week[against]
     return _with_interval(float(whole), 1 - mine[others > 0] / others[others > 0])
+
+
+def _surely_above(figure: Mapping[str, float | None]) -> bool:
+    """Whether a figure's interval leaves out 0, and lies above it."""
+    return figure["low"] is not None and figure["low"] > 0
 
 
 def _with_interval(value: float, draws: Floats) -> Report:
@@ -120,12 +127,12 @@ def _claims(
     guide = _skill(STOOD, GUIDE, by_week, weights)
     ahead = _with_interval(float(tops[STOOD][0][1] - tops[GUIDE][0][1]), tops[STOOD][1][:, 1] - tops[GUIDE][1][:, 1])
     return [
-        {"claim": "better than the base rate (Brier)", "holds": skill["low"] > 0, "figure": skill},
-        {"claim": "better than volatility alone (Brier)", "holds": volatility["low"] > 0, "figure": volatility},
-        {"claim": "better than the guide's score (Brier)", "holds": guide["low"] > 0, "figure": guide},
+        {"claim": "better than the base rate (Brier)", "holds": _surely_above(skill), "figure": skill},
+        {"claim": "better than volatility alone (Brier)", "holds": _surely_above(volatility), "figure": volatility},
+        {"claim": "better than the guide's score (Brier)", "holds": _surely_above(guide), "figure": guide},
         {
             "claim": "better than the guide's score (precision at the top 5 %)",
-            "holds": ahead["low"] > 0,
+            "holds": _surely_above(ahead),
             "figure": ahead,
         },
         {

@@ -14,7 +14,7 @@ from cryptopattern_pipelines.squeeze.scores import (
     precisions_at_top,
     reliability,
 )
-from cryptopattern_pipelines.squeeze.walk_forward import METHODS, walk_forward
+from cryptopattern_pipelines.squeeze.walk_forward import GUIDE, METHODS, Scored, walk_forward
 from cryptopattern_tests.squeeze.learning import SMALL, START, history
 
 
@@ -92,6 +92,22 @@ def test_without_an_effect_no_better_than_the_base_rate_is_claimed() -> None:
     for seed in (3, 4):
         told = report(0.0, seed)
         assert not told["claims"][0]["holds"]  # type: ignore[index]
+
+
+@pytest.mark.parametrize("weeks", [1, 3])
+def test_a_silent_score_that_was_right_in_whole_weeks_is_reported_too(weeks: int) -> None:
+    hour = np.arange(168 * weeks)
+    # Something comes in the last of three weeks alone; of one week, never.
+    came = (hour >= 336) & (hour % 10 == 0)
+    chances = {method: np.full(len(hour), 0.1) for method in METHODS} | {GUIDE: np.zeros(len(hour))}
+    scored = Scored("long_squeeze", ("BTC",), hour, np.zeros(len(hour), dtype=int), came, chances)
+    told = forecast_report([scored])["long_squeeze"]
+    against_guide = told["claims"][2]
+    assert not against_guide["holds"]
+    assert (against_guide["figure"]["value"] is None) == (weeks == 1)
+    report = {"from": "2024-03-01", "to": "2024-03-08", "symbols": ["BTC"], "forecasts": {"long_squeeze": told}}
+    page = markdown(report | {"win_rates": {"rates": 0, "reason": "less than a year"}})
+    assert ("| better than the guide's score (Brier) | NO | nothing to better |" in page) == (weeks == 1)
 
 
 def test_a_report_is_written_whole(tmp_path) -> None:  # type: ignore[no-untyped-def]

@@ -484,7 +484,7 @@ def test_the_scale_of_prices_coins_and_liquidations_does_not_matter(seed: int, p
 
 @pytest.mark.parametrize("day", CASCADES)
 def test_known_cascades_are_found_for_every_symbol(shared: Path, day: str) -> None:
-    """Whichever feeds there are, and whichever venues' open interest."""
+    """Where a feed has few symbols by one venue's open interest, and with daily totals whichever venues' there is."""
     start, end = utc(day), utc(day) + (CASCADES[day] + 1) * DAY
     past = history(shared, start, end)
     told_hourly = squeeze_events(past.snapshots, past.candles, past.hourly, NO_ANALYSES, start, end)
