@@ -92,6 +92,8 @@ def squeeze_events(context: dg.AssetExecutionContext, store: Store) -> Events:
     counts: dict[str, Any] = {
         name: rows[name].value_counts().to_dict() for name in ("squeeze_type", "severity", "evidence")
     }
+    if "" in counts["evidence"]:  # the UI would show a figure without a name
+        counts["evidence"]["the move alone"] = counts["evidence"].pop("")
     if len(rows):
         shown = prices[prices["hour"] >= window.end - _DAYS_SHOWN]
         show(context, "prices and squeezes", plots.squeezes(shown, rows[rows["ended_at"] > shown["hour"].min()]))

@@ -61,12 +61,6 @@ def _lineage(page: Any, settings: Settings) -> None:
     page.wait_for_timeout(_DRAWN_MS)
 
 
-def _squeezes(page: Any, settings: Settings) -> None:
-    _open(page, settings, "/assets/squeeze_events?view=partitions&partition=2025-01-29")
-    page.get_by_text("[Show Markdown]").first.click()
-    page.wait_for_timeout(_DRAWN_MS / 3)
-
-
 def _overview(page: Any, settings: Settings) -> None:
     _open(page, settings, "/assets/squeeze_analyses?view=overview")
 
@@ -88,7 +82,6 @@ def _lighten(name: str) -> None:
 
 _PICTURES: dict[str, tuple[tuple[int, int], Callable[[Any, Settings], None]]] = {
     "lineage": ((1500, 2300), _lineage),
-    "squeezes": ((1500, 1000), _squeezes),
     "overview": ((1500, 900), _overview),
 }
 
