@@ -19,7 +19,7 @@ from cryptopattern_pipelines.reading.capture_time import exif_time
 
 MAX_BYTES = 16 * 1024 * 1024
 MAX_PIXELS = 25_000_000
-_MOST_SCANS = 100  # of a progressive JPEG: cameras and browsers write ten; each is decoded over the whole picture
+_MOST_SCANS = 24  # of a progressive JPEG: cameras and browsers write ten; each is decoded over the whole picture
 
 
 _FORMATS = {"PNG": "png", "JPEG": "jpeg", "MPO": "jpeg", "WEBP": "webp", "GIF": "gif", "BMP": "bmp"}
