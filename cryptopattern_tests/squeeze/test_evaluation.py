@@ -1,5 +1,7 @@
 """Scores say what they are said to, and intervals hold 0 where there is nothing."""
 
+from datetime import timedelta
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,6 +9,8 @@ from hypothesis import strategies as st
 
 from cryptopattern_pipelines.evaluating import markdown, write_report
 from cryptopattern_pipelines.squeeze.evaluation import forecast_report
+from cryptopattern_pipelines.squeeze.forecaster import verdicts
+from cryptopattern_pipelines.squeeze.grid import epoch_hour
 from cryptopattern_pipelines.squeeze.scores import (
     betterment,
     block_weights,
@@ -92,6 +96,22 @@ def test_without_an_effect_no_better_than_the_base_rate_is_claimed() -> None:
     for seed in (3, 4):
         told = report(0.0, seed)
         assert not told["claims"][0]["holds"]  # type: ignore[index]
+
+
+def test_an_hour_is_forecast_by_models_that_stood_when_its_day_began() -> None:
+    made = history(150, planted=1.5, seed=2)
+    start, training_day, end = (START.to_pydatetime().replace(month=month) for month in (3, 4, 5))
+    [scored] = walk_forward(made, start, end, SMALL, ("long_squeeze",))
+    days = [start + timedelta(days=number) for number in range(-1, (training_day - start).days + 1)]
+    before, after = list(verdicts(lambda: made, days, {}, SMALL, ("long_squeeze",)))[-2:]
+    assert after.status == "PROMOTED"
+    for day, verdict in ((training_day, before), (training_day + timedelta(days=1), after)):
+        rows = scored.hour // 24 == epoch_hour(day) // 24
+        figures = made.features.figures[scored.hour[rows] - made.features.grid.first, scored.symbol[rows]]
+        assert len(figures) == 48
+        assert verdict.standing is not None
+        expected = verdict.standing.model.chances(made.features.names, figures)
+        np.testing.assert_array_equal(scored.chances["stood"][rows], expected)
 
 
 @pytest.mark.parametrize("weeks", [1, 3])

@@ -89,6 +89,15 @@ def test_no_kind_is_chosen_for_having_done_best_on_few_weeks() -> None:
     assert all(each.reason.startswith("blend has") for each in trained)
 
 
+def test_no_target_that_was_learned_from_is_known_only_within_the_validation() -> None:
+    [verdict] = [each for each in told(history(140, planted=1.5), 100, 101) if each.standing]
+    assert verdict.standing is not None
+    row = {name: pd.Timestamp(str(verdict.standing.row[name])) for name in ("training_to", "validation_from")}
+    known = row["training_to"] + pd.Timedelta(hours=1 + KNOWN_AFTER_HOURS)
+    # Every fifth hour is taken, and the newest that may be is.
+    assert row["validation_from"] - pd.Timedelta(hours=9) <= known <= row["validation_from"]
+
+
 def test_without_an_effect_what_stands_is_kept() -> None:
     # Base rates of the same data differ by chance alone: what stands is left only for more than a standard error.
     kinds = [told(history(140, planted=0, seed=seed), 60, 140)[-1] for seed in range(4)]
