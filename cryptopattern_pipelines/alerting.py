@@ -32,6 +32,7 @@ from cryptopattern_pipelines.resources.stores import Store
 from cryptopattern_pipelines.squeeze import alerts, events
 from cryptopattern_pipelines.storage import schemas
 from cryptopattern_pipelines.storage.deliveries import Delivery, DeliveryLog, Key
+from cryptopattern_pipelines.storage.parquet import UnreadablePartitionError
 
 FIRST_WAIT = timedelta(minutes=1)
 # The waits double: the last attempt is some two hours after the first.
@@ -154,12 +155,17 @@ def picture(store: Store, row: Row) -> bytes | None:
 
 
 def label_of(address: str) -> str:
-    """An address as the log knows it: the service, and a hash of what Apprise shows of it without its secrets."""
+    """An address as the log knows it: the service, and a hash of what Apprise shows of it without its secrets.
+
+    Four more digits are of the whole address, so that two which differ in their secrets alone (two users of a service)
+    stay apart. They are too few to guess a secret by.
+    """
     service = apprise.Apprise.instantiate(address)
     if service is None:
         return "unknown to Apprise"
     shown = service.url(privacy=True).split("?")[0]
-    return f"{service.service_name} {hashlib.sha256(shown.encode()).hexdigest()[:8]}"
+    public, whole = (hashlib.sha256(text.encode()).hexdigest() for text in (shown, service.url(privacy=False)))
+    return f"{service.service_name} {public[:8]}{whole[:4]}"
 
 
 def send(address: str, title: str, body: str, png: bytes | None = None) -> str | None:
@@ -257,7 +263,12 @@ def deliver(  # noqa: PLR0917 (the log, what may be told, and three ways to make
             continue
         uncertain = delivery.status == "SENDING" or (delivery.last_error or "").startswith(_CUT_OFF)
         title, body = message(known, link(known), again=uncertain)
-        png = draw(known)
+        png = None
+        try:
+            png = draw(known)
+        except (UnreadablePartitionError, OSError, ValueError) as error:
+            # Nobody is left without a word since a picture can't be drawn.
+            failure = f"sent without its picture: {error}"
         wait = FIRST_WAIT * 2**delivery.attempts
         log.note(delivery, "SENDING", attempts=delivery.attempts + 1, next_attempt_at=now + wait)
         reason = send(address, title, body, png)

@@ -296,6 +296,8 @@ def _interval(figure: dict[str, Any], *, percent: bool = False) -> str:
         return "nothing to better"
     if "low" not in figure:
         return f"{figure['value']:.4f}"
+    if figure["low"] is None:
+        return f"{figure['value']:+.3f} (no lower end: in some weeks the other was right)"
     value, low, high = (figure[name] * (100 if percent else 1) for name in ("value", "low", "high"))
     return f"{value:.1f} % ({low:.1f} to {high:.1f})" if percent else f"{value:+.3f} ({low:+.3f} to {high:+.3f})"
 

@@ -123,6 +123,23 @@ def test_odds_are_told_as_far_as_they_are_known(changed: dict[str, Any], told: s
     assert told in alerting.odds_told({str(name): value for name, value in row.items()})
 
 
+def test_an_alert_whose_picture_can_not_be_drawn_is_sent_without_it(desk: Desk, box: Mailbox) -> None:
+    broken = Path(desk.settings.store_root) / "exchange_snapshots" / f"date={THIS_HOUR - HOUR:%Y-%m-%d}"
+    broken.mkdir(parents=True)
+    (broken / f"{THIS_HOUR - HOUR:%H}.parquet").write_bytes(b"no Parquet")
+    desk.tell(alert(1))
+    told = desk.tick()
+    assert told.startswith("1 sent; the last failure: sent without its picture: ")
+    assert len(box.messages) == 1
+    assert desk.tick() == "nothing new"
+
+
+def test_addresses_that_differ_in_their_secrets_alone_are_told_apart() -> None:
+    users = [f"pover://u{middle * 28}z@{'a' * 30}" for middle in "bc"]
+    assert len({alerting.label_of(user) for user in users}) == 2
+    assert all("b" * 28 not in alerting.label_of(user) for user in users)
+
+
 def test_what_is_old_is_never_sent(desk: Desk, box: Mailbox) -> None:
     desk.tell(alert(4), alert(40))
     assert desk.tick() == "nothing new"

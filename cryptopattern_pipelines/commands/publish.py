@@ -8,7 +8,8 @@ from cryptopattern_pipelines.resources.settings import load_settings
 
 @click.command()
 @click.argument("tables", nargs=-1, metavar="[TABLE]…")
-def publish(tables: tuple[str, ...]) -> None:
+@click.option("--empty-too", is_flag=True, help="Empty also tables of which the store has no file at all.")
+def publish(tables: tuple[str, ...], empty_too: bool) -> None:
     """Make the serving tables in Postgres anew from the Parquet store: all of them, or those named.
 
     For a database that was lost, restored from an older backup, or moved to another server. What runs do by themselves
@@ -22,7 +23,7 @@ def publish(tables: tuple[str, ...]) -> None:
 
     from cryptopattern_pipelines.resources.database import ServingDatabase, hide_password
     from cryptopattern_pipelines.storage.parquet import TableStore
-    from cryptopattern_pipelines.storage.republish import republish, stretches
+    from cryptopattern_pipelines.storage.republish import republish, stretches, would_empty
     from cryptopattern_pipelines.storage.schemas import TABLES
 
     strange = sorted(set(tables) - set(TABLES))
@@ -31,6 +32,12 @@ def publish(tables: tuple[str, ...]) -> None:
     settings = load_settings()
     url, store = ServingDatabase(settings).address(), TableStore(settings.store_root)
     found = [store.table(name) for name in tables or TABLES]
+    lost = [table.schema.name for table in found if would_empty(url, table)]
+    if lost and not empty_too:
+        raise click.ClickException(
+            f"{settings.store_root} has no file of {', '.join(lost)}, of which Postgres has rows: is it the right "
+            "store? Nothing was changed; --empty-too empties them"
+        )
     windows = {table.schema.name: stretches(url, table) for table in found}
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("", total=sum(map(len, windows.values())))

@@ -18,6 +18,7 @@ from cryptopattern_pipelines.squeeze.walk_forward import GUIDE, METHODS, STOOD, 
 WEEK_HOURS = 168
 _DRAWS, _SEED = 400, 20240805
 _TOPS = (0.01, 0.05)
+_TAIL = 0.025  # of the draws, beyond either end of an interval
 _PRECISE = (STOOD, "volatility", GUIDE)
 LARGEST_CALIBRATION_ERROR = 0.03
 
@@ -80,13 +81,18 @@ def _method_report(
 
 
 def _skill(method: str, against: str, by_week: Mapping[str, Floats], weights: Whole) -> Report:
-    """1 - Brier over the other's Brier; all None where the other one was right throughout."""
+    """1 - Brier over the other's Brier; all None where the other one was right throughout.
+
+    Of few weeks some draws hold none but those in which a silent score was right. Where ours was wrong there, the draw
+    is worse than any figure: with so many of these that they reach into the interval, it has no lower end.
+    """
     if not by_week[against].sum():
         return dict.fromkeys(("value", "low", "high"))
     whole = 1 - by_week[method].sum() / by_week[against].sum()
-    # Of few weeks some draws hold none but those in which a silent score was right: nothing can be set against that.
     mine, others = weights @ by_week[method], weights @ by_week[against]
-    return _with_interval(float(whole), 1 - mine[others > 0] / others[others > 0])
+    figure = _with_interval(float(whole), 1 - mine[others > 0] / others[others > 0])
+    lost = np.mean((others <= 0) & (mine > 0))
+    return figure if lost < _TAIL else {**figure, "low": None}
 
 
 def _surely_above(figure: Mapping[str, float | None]) -> bool:
@@ -95,7 +101,7 @@ def _surely_above(figure: Mapping[str, float | None]) -> bool:
 
 
 def _with_interval(value: float, draws: Floats) -> Report:
-    low, high = np.quantile(draws, [0.025, 0.975])
+    low, high = np.quantile(draws, [_TAIL, 1 - _TAIL])
     return {"value": float(value), "low": float(low), "high": float(high)}
 
 

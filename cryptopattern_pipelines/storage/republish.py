@@ -38,3 +38,8 @@ def republish(url: str, table: ParquetTable, windows: list[tuple[pd.Timestamp, p
     """
     for window in windows:
         yield postgres.publish(url, table.schema, partial(table.read, *window), *window)
+
+
+def would_empty(url: str, table: ParquetTable) -> bool:
+    """Whether a table has rows in Postgres and no file, as when the store is another one than was meant."""
+    return table.days().empty and not postgres.days(url, table.schema).empty

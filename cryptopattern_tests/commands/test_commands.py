@@ -180,7 +180,7 @@ def test_help_shows_examples(command: str) -> None:
     assert f"cryptopattern {command}" in run(command, "--help").stdout
 
 
-def test_publish_makes_the_database_anew_from_the_files(folder: Path) -> None:
+def test_publish_makes_the_database_anew_from_the_files(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(folder)
     done = run("publish")
     assert done.exit_code == 0, done.output
@@ -189,6 +189,11 @@ def test_publish_makes_the_database_anew_from_the_files(folder: Path) -> None:
     assert set(told.values()) == {"0 rows"}
     again = run("publish", "quarantined_screenshots")
     assert again.stdout == "quarantined_screenshots: 2 rows\n"
+    monkeypatch.setenv("CRYPTOPATTERN_DATA", str(folder / "mistyped"))
+    other = run("publish")
+    assert other.exit_code == 1
+    assert "has no file of quarantined_screenshots, of which Postgres has rows" in other.stderr
+    assert "quarantined_screenshots: 0 rows" in run("publish", "quarantined_screenshots", "--empty-too").stdout
     wrong = run("publish", "screenshots")
     assert wrong.exit_code == 2
     assert "no table screenshots: there are raw_screenshots" in wrong.stderr

@@ -130,6 +130,18 @@ def test_a_silent_score_that_was_right_in_whole_weeks_is_reported_too(weeks: int
     assert ("| better than the guide's score (Brier) | NO | nothing to better |" in page) == (weeks == 1)
 
 
+def test_a_claim_does_not_hold_by_the_weeks_in_which_the_other_score_was_right() -> None:
+    # In twelve of thirteen weeks nothing comes, as the guide says; ours is better in the thirteenth alone.
+    hour = np.arange(168 * 13)
+    came = (hour >= 168 * 12) & (hour % 2 == 0)
+    chances = {method: np.full(len(hour), 0.05) for method in METHODS} | {GUIDE: np.zeros(len(hour))}
+    scored = Scored("long_squeeze", ("BTC",), hour, np.zeros(len(hour), dtype=int), came, chances)
+    claim = forecast_report([scored])["long_squeeze"]["claims"][2]
+    assert claim["figure"]["value"] > 0
+    assert claim["figure"]["low"] is None
+    assert not claim["holds"]
+
+
 def test_a_report_is_written_whole(tmp_path) -> None:  # type: ignore[no-untyped-def]
     made = {
         "from": "2024-03-01T00:00:00+00:00",

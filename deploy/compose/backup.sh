@@ -9,11 +9,14 @@ if [ -r "$password" ]; then
     export PGPASSWORD
 fi
 
-dump() {
+# One at a time: by hand beside the daily one it waits, and what a killed one left goes.
+dump() (
+    exec 9> "$BACKUPS/.lock"
+    if command -v flock > /dev/null; then flock 9; fi
     rm -f "$BACKUPS"/*.part
     file="$BACKUPS/cryptopattern-$(date -u +%Y-%m-%dT%H-%M-%SZ).dump"
-    pg_dump --format=custom --file="$file.part" || return 1
-    mv "$file.part" "$file"
+    pg_dump --format=custom --file="$file.part" || exit 1
+    mv "$file.part" "$file" || exit 1
     echo "written: $file"
     # The pattern's files come sorted by name, and so by time.
     set -- "$BACKUPS"/cryptopattern-*.dump
@@ -21,7 +24,7 @@ dump() {
         rm -f "$1"
         shift
     done
-}
+)
 
 if [ "${1:-}" = once ]; then
     dump

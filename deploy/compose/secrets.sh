@@ -10,8 +10,11 @@ chmod 777 landing  # so that the image's user can keep pictures there that are s
 
 made() { echo "made: secrets/$1"; }
 
+command -v openssl > /dev/null || { echo "openssl is needed: install it, then run this again" >&2; exit 1; }
+
 if [ ! -e secrets/database_password ]; then
-    openssl rand -hex 24 | tr -d '\n' > secrets/database_password
+    password=$(openssl rand -hex 24)
+    printf %s "$password" > secrets/database_password
     made database_password
 fi
 if [ ! -e secrets/api_keys ]; then
