@@ -31,6 +31,12 @@ def compose() -> dict[str, Any]:
     return found
 
 
+def image_environment() -> dict[str, str]:
+    """The variables that the Dockerfile gives to every service, and to its health check."""
+    [block] = re.findall(r"^ENV ((?:.*\\\n)*.*)$", (DEPLOY / "Dockerfile").read_text(), re.MULTILINE)
+    return dict(pair.split("=", 1) for pair in block.replace("\\\n", " ").split())
+
+
 def free_port() -> int:
     """A port of loopback that nothing listens at."""
     with socket.socket() as probe:
@@ -62,7 +68,7 @@ class Loopback:
         """Start services that run our image at once, and wait until they are healthy."""
         (self.folder / "workspace.yaml").write_text(self.here((COMPOSE / "workspace.yaml").read_text()))
         for name in names:
-            self._launch(name, [str(DEPLOY / "entrypoint.sh"), *map(self.here, self.services[name]["command"])])
+            self._launch(name, list(map(self.here, self.services[name]["command"])))
         for name in names:
             self.wait_until_healthy(name)
 
@@ -88,8 +94,11 @@ class Loopback:
         for secret in service.get("secrets", ()):
             source, target = (secret, secret) if isinstance(secret, str) else (secret["source"], secret["target"])
             (own / target).write_bytes((self.secrets / source).read_bytes())
+        data = self.given["CRYPTOPATTERN_DATA"]
+        of_image = {key: re.sub("^/data", data, value) for key, value in image_environment().items()}
         return {
             **os.environ,
+            **of_image,
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "CRYPTOPATTERN_SECRETS": str(own),
             **service.get("environment", {}),
@@ -99,7 +108,7 @@ class Loopback:
     def wait_until_healthy(self, name: str) -> None:
         """Wait until a service's own health check passes."""
         check = [self.here(word) for word in self.services[name]["healthcheck"]["test"][1:]]
-        environment = {**self._environment(name), "DAGSTER_HOME": f"{self.given['CRYPTOPATTERN_DATA']}/dagster"}
+        environment = self._environment(name)
 
         def ask() -> None:
             subprocess.run(check, env=environment, cwd=PROJECT, capture_output=True, check=True)
