@@ -234,15 +234,10 @@ def deliver(  # noqa: PLR0917 (the log, what may be told, and three ways to make
     for row in new.to_dict("records"):
         key = (row["hour"].to_pydatetime(), row["rule"], row["symbol"], row["claim"])
         by_key[key] = {str(name): value for name, value in row.items()}
-    labels = {name: {label_of(each): each for each in book.addresses.get(name, ())} for name in book.addresses}
-    for key, row in sorted(by_key.items()):
-        rule = book.rule(row["rule"])
-        # Hours that were run again may have moved the chain of cool-downs; a rise in severity breaks it anyway.
-        near = rule is not None and log.told_near(key, timedelta(hours=rule.cooldown_hours))
-        risen = _is_rise(rows, row, rule.cooldown_hours) if rule is not None else False
-        if not near or risen:
-            for label in labels.get(row["rule"], {}):
-                log.queue(key, label, now)
+    labels = {name: {label_of(each): each for each in addresses} for name, addresses in book.addresses.items()}
+    _queue(log, rows, by_key, book, labels, now)
+    # Of an alert that goes to several addresses the picture is drawn once.
+    pictures: dict[Key, bytes | None] = {}
     counts: Counter[str] = Counter()
     failure, began = None, time.monotonic()
     for delivery in log.due(now):
@@ -256,22 +251,25 @@ def deliver(  # noqa: PLR0917 (the log, what may be told, and three ways to make
             counts["GIVEN_UP"] += 1
             failure = over
             continue
+        # An address is known by its rule alone.
         assert known is not None
         assert address is not None
-        if rule is not None and rule.quiet is not None and rule.quiet.holds(now):
+        assert rule is not None
+        if rule.quiet is not None and rule.quiet.holds(now):
             counts["QUIET"] += 1
             continue
         uncertain = delivery.status == "SENDING" or (delivery.last_error or "").startswith(_CUT_OFF)
         title, body = message(known, link(known), again=uncertain)
-        png = None
-        try:
-            png = draw(known)
-        except (UnreadablePartitionError, OSError, ValueError) as error:
-            # Nobody is left without a word since a picture can't be drawn.
-            failure = f"sent without its picture: {error}"
+        if delivery.alert not in pictures:
+            try:
+                pictures[delivery.alert] = draw(known)
+            except (UnreadablePartitionError, OSError, ValueError) as error:
+                # Nobody is left without a word since a picture can't be drawn.
+                pictures[delivery.alert] = None
+                failure = f"sent without its picture: {error}"
         wait = FIRST_WAIT * 2**delivery.attempts
         log.note(delivery, "SENDING", attempts=delivery.attempts + 1, next_attempt_at=now + wait)
-        reason = send(address, title, body, png)
+        reason = send(address, title, body, pictures[delivery.alert])
         if reason is None:
             log.note(delivery, "SENT", sent_at=now, last_error=None)
             counts["SENT"] += 1
@@ -284,13 +282,33 @@ def deliver(  # noqa: PLR0917 (the log, what may be told, and three ways to make
     return Told(counts, failure)
 
 
-def _is_rise(rows: pd.DataFrame, row: Row, cooldown_hours: int) -> bool:
+def _queue(  # noqa: PLR0917 (what `deliver` has at hand)
+    log: DeliveryLog,
+    rows: pd.DataFrame,
+    by_key: Mapping[Key, Row],
+    book: RuleBook,
+    labels: Mapping[str, Mapping[str, str]],
+    now: datetime,
+) -> None:
+    """Note what is to be sent, to each address of its rule, unless the same was told within the cool-down."""
+    for key, row in sorted(by_key.items()):
+        rule = book.rule(row["rule"])
+        if rule is None:
+            continue
+        cooldown = timedelta(hours=rule.cooldown_hours)
+        # Hours that were run again may have moved the chain of cool-downs; a rise in severity breaks it anyway.
+        if not log.told_near(key, cooldown) or _is_rise(rows, row, cooldown):
+            for label in labels.get(rule.name, {}):
+                log.queue(key, label, now)
+
+
+def _is_rise(rows: pd.DataFrame, row: Row, cooldown: timedelta) -> bool:
     """Whether an alert is more severe than all of its rule, symbol and claim that are told within the cool-down."""
     if _missing(row["severity"]):
         return False
     same = rows[(rows["rule"] == row["rule"]) & (rows["symbol"] == row["symbol"]) & (rows["claim"] == row["claim"])]
     apart = same["hour"] - row["hour"]
-    near = same[(same["status"] == "NEW") & (apart < timedelta(0)) & (apart > -timedelta(hours=cooldown_hours))]
+    near = same[(same["status"] == "NEW") & (apart < timedelta(0)) & (apart > -cooldown)]
     rank = schemas.SEVERITIES.index
     return len(near) > 0 and rank(row["severity"]) > max(map(rank, near["severity"]))
 

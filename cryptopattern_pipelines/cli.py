@@ -15,12 +15,12 @@ from rich.console import Console
 from cryptopattern_pipelines.commands.alerts import alerts
 from cryptopattern_pipelines.commands.analyze import analyze, batch
 from cryptopattern_pipelines.commands.export import export
+from cryptopattern_pipelines.commands.options import MOMENT
 from cryptopattern_pipelines.commands.publish import publish
 from cryptopattern_pipelines.commands.serve import api_key, code_location, serve
 from cryptopattern_pipelines.commands.status import status
 from cryptopattern_pipelines.resources.settings import PROJECT, Settings, load_settings
 
-_DATES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"]
 # Progress goes where it doesn't mix with what a program reads.
 _PEOPLE = Console(stderr=True)
 
@@ -87,8 +87,8 @@ def read(paths: tuple[Path, ...], as_json: bool, words: bool, annotate: Path | N
 
 
 @main.command()
-@click.option("--from", "start", required=True, type=click.DateTime(_DATES), help="First day or hour, UTC.")
-@click.option("--to", "end", required=True, type=click.DateTime(_DATES), help="Day or hour before which to stop, UTC.")
+@click.option("--from", "start", required=True, type=MOMENT, help="First day or hour, UTC.")
+@click.option("--to", "end", required=True, type=MOMENT, help="Day or hour before which to stop, UTC.")
 @click.option("--archive", help="Take the market from this archive: a folder, or a mirror's address.")
 @click.option("--symbols", help="Coins, comma between; those of the settings otherwise.")
 def backfill(start: datetime, end: datetime, archive: str | None, symbols: str | None) -> None:
@@ -170,10 +170,8 @@ def _assignment(text: str) -> tuple[str, str | float]:
 
 
 @main.command()
-@click.option("--from", "start", type=click.DateTime(_DATES), help="First day that is scored; else as early as can be.")
-@click.option(
-    "--to", "end", type=click.DateTime(_DATES), help="Day before which to stop, UTC; else the last whole day."
-)
+@click.option("--from", "start", type=MOMENT, help="First day that is scored; else as early as can be.")
+@click.option("--to", "end", type=MOMENT, help="Day before which to stop, UTC; else the last whole day.")
 @click.option("--archive", help="Compute from this archive, a folder or a mirror's address, instead of the store.")
 @click.option("--symbols", help="With --archive: coins, comma between; those of the settings otherwise.")
 @click.option(
@@ -234,7 +232,7 @@ def evaluate(  # noqa: PLR0917 (one argument an option)
 
 @main.command()
 @click.argument("symbol")
-@click.option("--at", required=True, type=click.DateTime(_DATES), help="Hour whose end is compared, UTC.")
+@click.option("--at", required=True, type=MOMENT, help="Hour whose end is compared, UTC.")
 @click.option(
     "--timeframe", default="24h", type=click.Choice(["24h", "7d", "1m"]), help="How long outcomes are waited for."
 )
@@ -311,18 +309,13 @@ def demo(again: bool) -> None:
 @main.command()
 def up() -> None:
     """Open the Dagster UI, with schedules and sensors, in the background."""
-    import dagster as dg
-
     from cryptopattern_pipelines import local
     from cryptopattern_pipelines.resources.database import database_url, hide_password
 
     settings = load_settings()
     local.prepare_home(settings)
     database_url(settings)
-    with dg.DagsterInstance.get() as instance:
-        orphans = local.end_orphaned_runs(settings, instance)
-    if orphans:
-        _PEOPLE.print(f"{orphans} runs had been cut off; the daemon tries them again")
+    local.clear_orphaned_runs(settings)
     with _PEOPLE.status("starting the UI and the daemon …"):
         started = local.start_ui(settings)
     click.echo(f"{'up' if started else 'was up already'}: {local.address(settings)}")

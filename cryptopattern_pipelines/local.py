@@ -37,9 +37,8 @@ def prepare_home(settings: Settings) -> Path:
     wanted = (PROJECT / "dagster.yaml").read_bytes()
     kept = home / "dagster.yaml"
     if not kept.exists() or kept.read_bytes() != wanted:
-        beside = (
-            home / f"dagster.yaml.{uuid.uuid4().hex}"
-        )  # no pid: containers that share the folder have the same ones
+        # No pid in its name: containers that share the folder have the same ones.
+        beside = home / f"dagster.yaml.{uuid.uuid4().hex}"
         beside.write_bytes(wanted)
         beside.replace(kept)
     os.environ["DAGSTER_HOME"] = str(home)
@@ -99,6 +98,14 @@ def end_orphaned_runs(settings: Settings, instance: dg.DagsterInstance) -> int:
     for run in orphans:
         instance.report_run_failed(run, "its process is gone (killed, or the machine was restarted)")
     return len(orphans)
+
+
+def clear_orphaned_runs(settings: Settings) -> None:
+    """End the runs whose processes are gone, and tell a person on stderr how many there were."""
+    with dg.DagsterInstance.get() as instance:
+        orphans = end_orphaned_runs(settings, instance)
+    if orphans:
+        click.echo(f"{orphans} runs had been cut off; the daemon tries them again", err=True)
 
 
 def _dagster_lives(settings: Settings) -> bool:

@@ -9,15 +9,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from cryptopattern_pipelines.storage.schemas import SIGNALS
+from cryptopattern_pipelines.storage.schemas import SIDE_OF, SIGNALS
 
 if TYPE_CHECKING:
     from cryptopattern_pipelines.doctor import Finding
     from cryptopattern_pipelines.reading.reading import Reading
     from cryptopattern_pipelines.squeeze.similar import Similar
-
-# The side of the market that gains when the squeeze comes.
-_SIDE_OF = {"SHORT_SQUEEZE": "long", "LONG_SQUEEZE": "short"}
 
 
 def print_analyses(console: Console, analyses: pd.DataFrame, rates: pd.DataFrame) -> None:
@@ -26,7 +23,7 @@ def print_analyses(console: Console, analyses: pd.DataFrame, rates: pd.DataFrame
     console.print(f"[bold]Squeeze analyses{hour}[/]")
     day = rates[(rates["timeframe"] == "24h") & (rates["condition"] == "all")].set_index(["symbol", "side"])
     for row in analyses.sort_values("symbol").itertuples():
-        side = _SIDE_OF.get(row.squeeze_type)
+        side = SIDE_OF.get(row.squeeze_type)
         signals = ", ".join(name for name in SIGNALS if not pd.isna(getattr(row, f"{name}_strength"))) or "no signal"
         # A score of 0 claims nothing, and counts in no rate.
         claim = (

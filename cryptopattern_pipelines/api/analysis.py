@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from cryptopattern_pipelines.api.pictures import Pictures, ReadPicture, Upload
@@ -28,6 +27,7 @@ from cryptopattern_pipelines.squeeze.similar import NoMomentError
 from cryptopattern_pipelines.squeeze.win_rates import ALL
 from cryptopattern_pipelines.storage import schemas
 from cryptopattern_pipelines.storage.parquet import TableStore
+from cryptopattern_pipelines.storage.rows import records
 from cryptopattern_pipelines.storage.schemas import TIME
 
 TIMEFRAMES = ("24h", "7d", "1m")
@@ -182,11 +182,6 @@ class Analyst:
         return records(rates[rates["timeframe"].isin(timeframes) & (rates["condition"] == ALL)])
 
 
-def records(rows: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows as JSON has them: times in ISO 8601, None for what is missing."""
-    return [{str(name): _plain(value) for name, value in row.items()} for row in rows.to_dict("records")]
-
-
 def _shown(picture: ReadPicture) -> dict[str, Any]:
     """A picture's reading under the name that it was sent by, with when it was taken and whether it is kept."""
     return {
@@ -196,11 +191,3 @@ def _shown(picture: ReadPicture) -> dict[str, Any]:
         "captured_at_source": picture.captured.source,
         "kept": picture.kept,
     }
-
-
-def _plain(value: Any) -> Any:
-    if pd.isna(value):
-        return None
-    if isinstance(value, pd.Timestamp):
-        return value.isoformat()
-    return value.item() if isinstance(value, np.generic) else value

@@ -3,6 +3,7 @@
 import base64
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -105,7 +106,7 @@ def write(
         key,
         rows,
         window,
-        read=lambda before, columns: store.read(table, before, columns),
+        read=partial(store.read, table),
         listed=lambda days, seen: markets_listed(_listings(store, days), {*seen, *followed}),
     )
 

@@ -2,21 +2,19 @@
 
 import json
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import click
 from rich.console import Console
 from rich.markup import escape
 
+from cryptopattern_pipelines.commands.options import MOMENT
 from cryptopattern_pipelines.resources.settings import load_settings
-
-_DATES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"]
 
 
 @click.command()
 @click.option("--dry-run", is_flag=True, help="Print what these rules would have told; nothing is sent or written.")
-@click.option("--from", "start", type=click.DateTime(_DATES), help="With --dry-run: first hour; else a day ago, UTC.")
-@click.option("--to", "end", type=click.DateTime(_DATES), help="With --dry-run: hour before which to stop; else now.")
+@click.option("--from", "start", type=MOMENT, help="With --dry-run: first hour; else a day ago, UTC.")
+@click.option("--to", "end", type=MOMENT, help="With --dry-run: hour before which to stop; else now.")
 @click.option("--all", "held_too", is_flag=True, help="With --dry-run: what cool-down and quiet hours hold back, too.")
 @click.option("--test", is_flag=True, help="Send one message to each address of the rules.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object an alert, or an address, a line each.")
@@ -48,20 +46,20 @@ def _dry_run(start: datetime, end: datetime, *, held_too: bool, as_json: bool) -
     from cryptopattern_pipelines.automation.partitions import Window
     from cryptopattern_pipelines.resources.alert_rules import AlertRules
     from cryptopattern_pipelines.resources.stores import Store
+    from cryptopattern_pipelines.storage.rows import records
 
     settings = load_settings()
     book = AlertRules.of(settings).read()
     rows = alerting.alerts_of(Store.of(settings), Window(start, end), book.rules)
     console, told = Console(), 0
-    for record in rows.to_dict("records"):
-        row: dict[str, Any] = {str(name): value for name, value in record.items()}
+    for row, as_text in zip(rows.to_dict("records"), records(rows), strict=True):
         told += row["status"] == "NEW"
         if row["status"] != "NEW" and not held_too:
             continue
         title, body = alerting.message(row, alerting.link_to(settings, row))
         if as_json:
             to = [alerting.label_of(each) for each in book.addresses.get(row["rule"], ())]
-            click.echo(json.dumps({**_plain(row), "title": title, "message": body, "to": to}))
+            click.echo(json.dumps({**as_text, "title": title, "message": body, "to": to}))
         else:
             shown = escape(f"{title}\n{body}\n")
             console.print(f"[bold]{row['status']}[/]  {shown}", highlight=False, soft_wrap=True)
@@ -71,16 +69,6 @@ def _dry_run(start: datetime, end: datetime, *, held_too: bool, as_json: bool) -
             f"{told} alerts {where}; {len(rows) - told} held back by cool-down or quiet hours (--all shows them)",
             highlight=False,
         )
-
-
-def _plain(row: dict[str, Any]) -> dict[str, Any]:
-    import pandas as pd
-
-    found: dict[str, Any] = {}
-    for name, value in row.items():
-        missing = value is None or bool(pd.isna(value))
-        found[name] = None if missing else value.isoformat() if isinstance(value, datetime) else value
-    return found
 
 
 def _test(*, as_json: bool) -> None:

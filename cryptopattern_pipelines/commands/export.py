@@ -3,13 +3,14 @@
 import sys
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 import click
 from rich.console import Console
 
+from cryptopattern_pipelines.commands.options import MOMENT, refuse_unknown_tables
 from cryptopattern_pipelines.resources.settings import load_settings
 
 if TYPE_CHECKING:
@@ -17,14 +18,11 @@ if TYPE_CHECKING:
 
     from cryptopattern_pipelines.storage.schemas import TableSchema
 
-_DATES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"]
-_CHUNK = timedelta(days=7)  # read at a time, so that memory stays small however long the range is
-
 
 @click.command()
 @click.argument("table")
-@click.option("--from", "start", required=True, type=click.DateTime(_DATES), help="First day or hour, UTC.")
-@click.option("--to", "end", required=True, type=click.DateTime(_DATES), help="Day or hour before which to stop, UTC.")
+@click.option("--from", "start", required=True, type=MOMENT, help="First day or hour, UTC.")
+@click.option("--to", "end", required=True, type=MOMENT, help="Day or hour before which to stop, UTC.")
 @click.option("--format", "form", type=click.Choice(["csv", "parquet"]), help="By the file's name, else csv.")
 @click.option(
     "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="File to write; the standard output else."
@@ -39,10 +37,10 @@ def export(table: str, start: datetime, end: datetime, form: str | None, output:
     from rich.progress import Progress
 
     from cryptopattern_pipelines.storage.parquet import TableStore
+    from cryptopattern_pipelines.storage.rows import weeks
     from cryptopattern_pipelines.storage.schemas import TABLES
 
-    if table not in TABLES:
-        raise click.UsageError(f"no table {table}: there are {', '.join(TABLES)}")
+    refuse_unknown_tables([table])
     first, last = start.replace(tzinfo=UTC), end.replace(tzinfo=UTC)
     if first >= last:
         raise click.UsageError("--from must be before --to, which is not included")
@@ -52,18 +50,13 @@ def export(table: str, start: datetime, end: datetime, form: str | None, output:
     if output is None and form == "parquet" and sys.stdout.isatty():
         raise click.UsageError("Parquet is nothing for a terminal: give a file with -o")
     store, rows = TableStore(load_settings().store_root), 0
-    chunks = [
-        (at, min(at + _CHUNK, last))
-        for at in (first + _CHUNK * number for number in range((last - first) // _CHUNK + 1))
-    ]
     with _opened(output) as file, Progress(console=Console(stderr=True), transient=True) as progress:
         writer = _csv(file) if form == "csv" else _parquet(file, TABLES[table])
         next(writer)
-        for at, until in progress.track(chunks, description=f"{table} …"):
-            if at < until:
-                frame = store.table(table).read(at, until)
-                rows += len(frame)
-                writer.send(frame)
+        for window in progress.track(weeks(first, last), description=f"{table} …"):
+            frame = store.table(table).read(*window)
+            rows += len(frame)
+            writer.send(frame)
         writer.close()
     Console(stderr=True).print(f"{rows:,} rows of {table}{f' in {output}' if output else ''}", highlight=False)
 

@@ -3,6 +3,7 @@
 import click
 from rich.console import Console
 
+from cryptopattern_pipelines.commands.options import refuse_unknown_tables
 from cryptopattern_pipelines.resources.settings import load_settings
 
 
@@ -23,22 +24,21 @@ def publish(tables: tuple[str, ...], empty_too: bool) -> None:
 
     from cryptopattern_pipelines.resources.database import ServingDatabase, hide_password
     from cryptopattern_pipelines.storage.parquet import TableStore
-    from cryptopattern_pipelines.storage.republish import republish, stretches, would_empty
+    from cryptopattern_pipelines.storage.republish import republish, stretches
     from cryptopattern_pipelines.storage.schemas import TABLES
 
-    strange = sorted(set(tables) - set(TABLES))
-    if strange:
-        raise click.UsageError(f"no table {', '.join(strange)}: there are {', '.join(TABLES)}")
+    refuse_unknown_tables(tables)
     settings = load_settings()
     url, store = ServingDatabase(settings).address(), TableStore(settings.store_root)
     found = [store.table(name) for name in tables or TABLES]
-    lost = [table.schema.name for table in found if would_empty(url, table)]
+    windows = {table.schema.name: stretches(url, table) for table in found}
+    # Rows without a file, as when the store is another one than was meant.
+    lost = [table.schema.name for table in found if windows[table.schema.name] and table.days().empty]
     if lost and not empty_too:
         raise click.ClickException(
             f"{settings.store_root} has no file of {', '.join(lost)}, of which Postgres has rows: is it the right "
             "store? Nothing was changed; --empty-too empties them"
         )
-    windows = {table.schema.name: stretches(url, table) for table in found}
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("", total=sum(map(len, windows.values())))
         for table in found:

@@ -62,16 +62,11 @@ def code_location(port: int, host: str) -> None:
     \b
     cryptopattern code-location --port 4000
     """
-    import dagster as dg
-
     from cryptopattern_pipelines import local
 
     settings = load_settings()
     local.prepare_home(settings)
-    with dg.DagsterInstance.get() as instance:
-        orphans = local.end_orphaned_runs(settings, instance)
-    if orphans:
-        click.echo(f"{orphans} runs had been cut off; the daemon tries them again", err=True)
+    local.clear_orphaned_runs(settings)
     program = Path(sys.executable).with_name("dagster")
     module = "cryptopattern_pipelines.definitions"
     os.execv(program, [str(program), "api", "grpc", "--host", host, "--port", str(port), "--module-name", module])

@@ -27,7 +27,7 @@ from dagster._serdes import ConfigurableClassData, serialize_value
 from dagster_postgres import DagsterPostgresStorage, PostgresEventLogStorage
 
 from cryptopattern_pipelines.resources.database import database_url, with_options
-from cryptopattern_pipelines.resources.event_rows import columns, rows_of, some_at_a_time, utc_of
+from cryptopattern_pipelines.resources.event_rows import columns, rows_of, utc_of
 from cryptopattern_pipelines.resources.settings import load_settings
 from cryptopattern_pipelines.storage.embedded import EmbeddedPostgres
 from cryptopattern_pipelines.storage.postgres import ensure_schema
@@ -77,7 +77,8 @@ class BatchingEventLogStorage(PostgresEventLogStorage):
         # Of each event's rows the last one's number.
         numbers: dict[int, int] = {}
         with self._connect() as connection:
-            for some in some_at_a_time(rows, _ROWS_AT_ONCE):
+            for at in range(0, len(rows), _ROWS_AT_ONCE):
+                some = rows[at : at + _ROWS_AT_ONCE]
                 ids = connection.execute(_INSERT_EVENTS, alike | columns(some)).scalars()
                 numbers |= {row.event: number for row, number in zip(some, ids, strict=True)}
         kept = [(events[event], number) for event, number in numbers.items()]

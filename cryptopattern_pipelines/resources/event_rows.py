@@ -7,9 +7,8 @@ What belongs here: which events are alike, and what of their rows is whose. How 
 import json
 import random
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from itertools import islice
 from typing import Any, NamedTuple
 
 import dagster as dg
@@ -73,13 +72,6 @@ def utc_of(event: dg.EventLogEntry) -> str:
 def columns(rows: Sequence[Any]) -> dict[str, list[Any]]:
     """Named tuples as columns by name, as `unnest` takes them."""
     return dict(zip(rows[0]._fields, map(list, zip(*rows, strict=True)), strict=True))
-
-
-def some_at_a_time(rows: list[Row], count: int) -> Iterator[list[Row]]:
-    """The rows, so many at a time."""
-    left = iter(rows)
-    while some := list(islice(left, count)):
-        yield some
 
 
 def _partitions(event: dg.EventLogEntry) -> list[str | None]:

@@ -14,8 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from cryptopattern_pipelines.squeeze.grid import Truths, Whole, epoch_hours, window
-from cryptopattern_pipelines.squeeze.win_rates import SIDE_OF
-from cryptopattern_pipelines.storage.schemas import SEVERITIES, SQUEEZE_ALERTS, TIME
+from cryptopattern_pipelines.storage.schemas import SEVERITIES, SIDE_OF, SQUEEZE_ALERTS, TIME
 
 # What an alert of an analysis bears as it stands there.
 _AS_ANALYSED = (

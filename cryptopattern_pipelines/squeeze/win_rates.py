@@ -25,11 +25,10 @@ from cryptopattern_pipelines.squeeze.grid import (
 from cryptopattern_pipelines.squeeze.intervals import difference_score, discoveries, ratio_interval, wilson
 from cryptopattern_pipelines.squeeze.outcomes import HORIZON_HOURS, Outcomes, OutcomeSettings, outcomes
 from cryptopattern_pipelines.squeeze.paths import price_paths
-from cryptopattern_pipelines.storage.schemas import SEVERITIES, SIDES, WIN_RATES
+from cryptopattern_pipelines.storage.schemas import SEVERITIES, SIDE_OF, SIDES, WIN_RATES
 
 ANALYSIS_COLUMNS = ("hour", "symbol", "squeeze_type", "probability", "severity")
 CONDITION_COLUMNS = ("hour", "symbol", "condition")
-SIDE_OF = {"SHORT_SQUEEZE": "long", "LONG_SQUEEZE": "short"}
 ALL = "all"
 SEVERITY_CONDITIONS = tuple(f"severity:{severity}" for severity in SEVERITIES)
 VERDICTS = ("NO_DATA", "NO_EDGE", "EDGE", "ADVERSE")

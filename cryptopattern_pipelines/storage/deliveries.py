@@ -1,8 +1,7 @@
 """What came of sending alerts: a row for each alert and address in `serving.alert_deliveries`.
 
 What belongs here: SQL of that log. It is no copy of a Parquet table: where it is lost, what is young enough is sent
-again. What does not: what is sent (`alerting.py`). An address is known by its service's name and a hash of it without
-its secrets.
+again. What does not: what is sent (`alerting.py`). An address is known by the label that this gives it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,9 +13,12 @@ from typing import Any
 import psycopg2
 import sqlalchemy as sa
 
+from cryptopattern_pipelines.storage.postgres import LOCKS, SERVING
+
 TABLE = "alert_deliveries"
-# Names the lock of the one sender among our advisory locks.
-_LOCK = (0x63727970, 2)
+_FULL_NAME = f"{SERVING}.{TABLE}"
+# That of the one sender.
+_LOCK = (LOCKS, 2)
 
 Key = tuple[datetime, str, str, str]
 
@@ -88,7 +90,7 @@ class DeliveryLog:
     def queue(self, alert: Key, address: str, now: datetime) -> None:
         """Note that an alert is to be sent, once."""
         self._ask(
-            f"INSERT INTO serving.{TABLE} (hour, rule, symbol, claim, address, status, attempts, next_attempt_at) "
+            f"INSERT INTO {_FULL_NAME} (hour, rule, symbol, claim, address, status, attempts, next_attempt_at) "
             "VALUES (%s, %s, %s, %s, %s, 'WAITING', 0, %s) ON CONFLICT DO NOTHING",
             (*alert, address, now),
         )
@@ -98,7 +100,7 @@ class DeliveryLog:
         hour, *same = alert
         return bool(
             self._ask(
-                f"SELECT 1 FROM serving.{TABLE} WHERE rule = %s AND symbol = %s AND claim = %s AND hour <> %s "
+                f"SELECT 1 FROM {_FULL_NAME} WHERE rule = %s AND symbol = %s AND claim = %s AND hour <> %s "
                 "AND hour > %s AND hour < %s AND status <> 'GIVEN_UP' LIMIT 1",
                 (*same, hour, hour - cooldown, hour + cooldown),
             )
@@ -107,7 +109,7 @@ class DeliveryLog:
     def due(self, now: datetime) -> list[Delivery]:
         """What is to be tried now, the newest first: an old alert must not keep a fresh one waiting."""
         rows = self._ask(
-            f"SELECT hour, rule, symbol, claim, address, status, attempts, last_error FROM serving.{TABLE} "
+            f"SELECT hour, rule, symbol, claim, address, status, attempts, last_error FROM {_FULL_NAME} "
             "WHERE status IN ('WAITING', 'SENDING', 'FAILED') AND next_attempt_at <= %s "
             "ORDER BY hour DESC, rule, symbol, claim, address",
             (now,),
@@ -118,7 +120,7 @@ class DeliveryLog:
         """Note how a delivery stands."""
         names = ["status", *more]
         self._ask(
-            f"UPDATE serving.{TABLE} SET {', '.join(f'{name} = %s' for name in names)} "
+            f"UPDATE {_FULL_NAME} SET {', '.join(f'{name} = %s' for name in names)} "
             "WHERE (hour, rule, symbol, claim, address) = (%s, %s, %s, %s, %s)",
             (status, *more.values(), *delivery.alert, delivery.address),
         )
@@ -139,7 +141,7 @@ class Deliveries:
 def deliveries_since(url: str, since: datetime) -> Deliveries:
     """How the deliveries of alerts of hours since a moment stand; none of any where there is no such table yet."""
     with closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
-        cursor.execute("SELECT to_regclass(%s)", (f"serving.{TABLE}",))
+        cursor.execute("SELECT to_regclass(%s)", (_FULL_NAME,))
         if cursor.fetchone() == (None,):
             return Deliveries(0, 0, 0, 0, None, None)
         cursor.execute(
@@ -149,7 +151,7 @@ def deliveries_since(url: str, since: datetime) -> Deliveries:
                 count(*) FILTER (WHERE status = 'GIVEN_UP'),
                 max(sent_at),
                 (array_agg(last_error ORDER BY hour DESC) FILTER (WHERE last_error IS NOT NULL))[1]
-            FROM serving.{TABLE} WHERE hour >= %s""",
+            FROM {_FULL_NAME} WHERE hour >= %s""",
             (since,),
         )
         return Deliveries(*cursor.fetchone())

@@ -19,7 +19,6 @@ from alembic import command
 from alembic.config import Config
 from psycopg2 import sql
 
-from cryptopattern_pipelines.storage.deliveries import deliveries_table
 from cryptopattern_pipelines.storage.rows import checked
 from cryptopattern_pipelines.storage.schemas import TABLES, TableSchema
 
@@ -27,22 +26,13 @@ SERVING = "serving"
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 # Names our advisory locks among those that others may take in the same database; any number does.
-_LOCKS = 0x63727970
-
-
-def serving_metadata() -> sa.MetaData:
-    """The serving tables as SQLAlchemy has them, made from the schemas, and the log of alerts sent."""
-    metadata = sa.MetaData(schema=SERVING)
-    for table in TABLES.values():
-        table.sql(metadata)
-    deliveries_table(metadata)
-    return metadata
+LOCKS = 0x63727970
 
 
 def ensure_schema(url: str, name: str) -> None:
     """Make a schema of the database if it isn't there; several processes may do so at once."""
     with _transaction(url) as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s, 0)", (_LOCKS,))
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, 0)", (LOCKS,))
         cursor.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(name)))
 
 
@@ -51,7 +41,7 @@ def migrate(url: str) -> None:
     ensure_schema(url, SERVING)
     engine = sa.create_engine(url, poolclass=sa.NullPool)
     with engine.begin() as connection:
-        connection.execute(sa.text("SELECT pg_advisory_xact_lock(:ours, 1)"), {"ours": _LOCKS})
+        connection.execute(sa.text("SELECT pg_advisory_xact_lock(:ours, 1)"), {"ours": LOCKS})
         command.upgrade(_alembic(connection), "head")
 
 
@@ -75,7 +65,7 @@ def publish(url: str, schema: TableSchema, rows_of: Callable[[], pd.DataFrame], 
     table = sql.Identifier(SERVING, schema.name)
     partition = sql.Identifier(schema.partition)
     with _transaction(url) as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", (_LOCKS, schema.name))
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", (LOCKS, schema.name))
         rows = checked(schema, rows_of(), start, end)
         cursor.execute(
             sql.SQL("DELETE FROM {} WHERE {} >= %s AND {} < %s").format(table, partition, partition), (start, end)

@@ -7,8 +7,7 @@ import pandas as pd
 
 from cryptopattern_pipelines.storage import postgres
 from cryptopattern_pipelines.storage.parquet import ParquetTable
-
-_STRETCH = 7  # days in one transaction, so that memory stays small however long the history is
+from cryptopattern_pipelines.storage.rows import weeks
 
 
 def stretches(url: str, table: ParquetTable) -> list[tuple[pd.Timestamp, pd.Timestamp]]:
@@ -21,8 +20,7 @@ def stretches(url: str, table: ParquetTable) -> list[tuple[pd.Timestamp, pd.Time
     if days.empty:
         return []
     end = days[-1] + pd.Timedelta(days=1)
-    starts = pd.date_range(days[0], end, freq=f"{_STRETCH}D", inclusive="left")
-    return list(zip(starts, [*starts[1:], end], strict=True))
+    return weeks(days[0], end)
 
 
 def republish(url: str, table: ParquetTable, windows: list[tuple[pd.Timestamp, pd.Timestamp]]) -> Iterator[int]:
@@ -38,8 +36,3 @@ def republish(url: str, table: ParquetTable, windows: list[tuple[pd.Timestamp, p
     """
     for window in windows:
         yield postgres.publish(url, table.schema, partial(table.read, *window), *window)
-
-
-def would_empty(url: str, table: ParquetTable) -> bool:
-    """Whether a table has rows in Postgres and no file, as when the store is another one than was meant."""
-    return table.days().empty and not postgres.days(url, table.schema).empty

@@ -48,6 +48,25 @@ def partitions(schema: TableSchema, start: datetime, end: datetime) -> pd.Dateti
     return pd.date_range(*bounds, freq=step, inclusive="left", unit="us")
 
 
+def weeks(start: datetime, end: datetime) -> list[tuple[pd.Timestamp, pd.Timestamp]]:
+    """[start, end) cut into windows of a week, the last one shorter: memory stays small however long a history is."""
+    starts = pd.date_range(start, end, freq="7D", inclusive="left")
+    return list(zip(starts, [*starts[1:], pd.Timestamp(end)], strict=True))
+
+
+def records(rows: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows as JSON has them: times in ISO 8601, None for what is missing."""
+    return [{str(name): _plain(value) for name, value in row.items()} for row in rows.to_dict("records")]
+
+
+def _plain(value: Any) -> Any:
+    if pd.isna(value):
+        return None
+    if isinstance(value, pd.Timestamp):
+        return value.isoformat()
+    return value.item() if isinstance(value, np.generic) else value
+
+
 def checked(
     schema: TableSchema, rows: pd.DataFrame | Iterable[dict[str, Any]], start: datetime, end: datetime
 ) -> pd.DataFrame:

@@ -26,6 +26,8 @@ TRUTH = "bool"
 
 SIDES = ["long", "short"]
 SQUEEZE_TYPES = ["LONG_SQUEEZE", "SHORT_SQUEEZE", "NONE"]
+# The side of the market that gains when the squeeze comes.
+SIDE_OF = {"SHORT_SQUEEZE": "long", "LONG_SQUEEZE": "short"}
 SEVERITIES = ["MINOR", "MODERATE", "MAJOR", "EXTREME"]
 IMAGE_TYPES = [
     "liquidation_distribution_all",

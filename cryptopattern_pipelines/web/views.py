@@ -19,6 +19,7 @@ from cryptopattern_pipelines.storage.schemas import (
     LIQUIDATION_LEVELS,
     LIQUIDATION_READINGS,
     PATTERN_LIBRARY,
+    SIDE_OF,
     SIGNALS,
     SQUEEZE_ANALYSES,
     SQUEEZE_EVENTS,
@@ -38,7 +39,6 @@ _SPARK_DAYS = 7
 _LEVELS_DAYS = 30  # how far before the newest hour a chart may lie whose levels are shown
 _LEVELS, _PICTURES, _EVENTS = 12, 4, 12
 _LATE_HOURS = 3.0  # as the freshness policy of the hourly tables has it
-_SIDES = {"SHORT_SQUEEZE": "long", "LONG_SQUEEZE": "short"}
 
 # What stands beside every score: what analyses of that side were worth by then, in 24 hours.
 _ODDS_COLUMNS = (
@@ -216,12 +216,12 @@ def symbol(database: Database, coin: str, days: int) -> dict[str, Any] | None:
 
 def odds_of(database: Database, analyses: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """What analyses of their side were worth by then, by symbol; none for those that name no side."""
-    asked = [row for row in analyses if row["squeeze_type"] in _SIDES]
+    asked = [row for row in analyses if row["squeeze_type"] in SIDE_OF]
     found = _rows(
         database,
         _ODDS,
         symbols=[row["symbol"] for row in asked],
-        sides=[_SIDES[row["squeeze_type"]] for row in asked],
+        sides=[SIDE_OF[row["squeeze_type"]] for row in asked],
         hours=[row["hour"] for row in asked],
     )
     return {row["symbol"]: row for row in found}

@@ -18,9 +18,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cryptopattern_pipelines.storage import postgres
-from cryptopattern_pipelines.storage.postgres import SERVING, ensure_schema, migrate, serving_metadata
+from cryptopattern_pipelines.storage.postgres import SERVING, ensure_schema, migrate
 from cryptopattern_pipelines.storage.rows import InvalidRowsError
 from cryptopattern_pipelines.storage.schemas import CLASSIFIED_IMAGES, SQUEEZE_ANALYSES, TABLES, TableSchema
+from cryptopattern_pipelines.storage.serving_tables import serving_metadata
 
 START = datetime(2024, 8, 5, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -7,8 +7,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from cryptopattern_pipelines.storage import schemas
-from cryptopattern_pipelines.storage.postgres import serving_metadata
 from cryptopattern_pipelines.storage.schemas import REAL, TARGETS, TEXT, TIME, TRUTH, WHOLE, TableSchema
+from cryptopattern_pipelines.storage.serving_tables import serving_metadata
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 NEWEST = datetime(2025, 1, 29, 23, tzinfo=UTC)

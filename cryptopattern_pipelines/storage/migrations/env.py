@@ -3,7 +3,8 @@
 import sqlalchemy as sa
 from alembic import context
 
-from cryptopattern_pipelines.storage.postgres import SERVING, serving_metadata
+from cryptopattern_pipelines.storage.postgres import SERVING
+from cryptopattern_pipelines.storage.serving_tables import serving_metadata
 
 connection: sa.Connection = context.config.attributes["connection"]
 context.configure(
