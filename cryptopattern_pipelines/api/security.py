@@ -112,6 +112,7 @@ class Guard:
             nonlocal status, begun
             if message["type"] == "http.response.start":
                 status, begun = message["status"], True
+                self._write_down(scope, state, status)
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
                     headers.setdefault(name, value)
@@ -135,7 +136,7 @@ class Guard:
                 await error_answer(scope, 500, told)(scope, receive, sending)
         finally:
             self.telemetry.count(scope, status, time.perf_counter() - started)
-            if scope["method"] not in _READS:
+            if not begun:
                 self._write_down(scope, state, status)
 
     def _check(self, scope: Scope, state: dict[str, Any]) -> None:
@@ -186,6 +187,9 @@ class Guard:
             raise ApiError(403, "pages of other sites may not write here (CRYPTOPATTERN_API_CORS names those that may)")
 
     def _write_down(self, scope: Scope, state: dict[str, Any], status: int) -> None:
+        """Before the answer leaves: whoever has it finds its line in the log."""
+        if scope["method"] in _READS:
+            return
         if status in _REFUSED and self.refusals.take(_address(scope)):
             return
         entry = {

@@ -12,6 +12,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 import uvicorn
 from click.testing import CliRunner
@@ -288,6 +289,33 @@ def test_writes_are_written_down_a_line_each_and_keys_are_not(locked: Service) -
     assert (refused["status"], refused["caller"]) == (401, "testclient")
     assert KEY not in log.read_text()
     assert "not a key" not in log.read_text()
+
+
+def test_a_write_stands_in_the_log_before_its_answer_leaves(bare: Settings) -> None:
+    log, lines = bare.data / "audit.jsonl", []
+
+    async def send(_message: Any) -> None:
+        lines.append(json.loads(log.read_text().splitlines()[-1])["path"])
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/api/v1/analyze/FIRST",
+        "raw_path": b"/api/v1/analyze/FIRST",
+        "query_string": b"",
+        "headers": [(b"host", b"localhost")],
+        "client": ("127.0.0.1", 1),
+        "server": ("127.0.0.1", 5000),
+        "scheme": "http",
+        "http_version": "1.1",
+    }
+    with serving(bare) as service:
+        anyio.run(service.client.app, scope, receive, send)
+    assert lines
+    assert set(lines) == {"/api/v1/analyze/FIRST"}
 
 
 def test_refused_requests_do_not_fill_the_disk(bare: Settings) -> None:
