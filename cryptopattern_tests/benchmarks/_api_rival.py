@@ -1,5 +1,10 @@
-"""The REST service as the guide draws it: Flask, SQLAlchemy ORM objects, a session a request."""
+"""The REST service as the guide draws it: Flask, SQLAlchemy ORM objects, a session a request, the page by OFFSET.
 
+`analyze` reads pictures by the guide's recipe in the request's own thread, and scores the symbol by the guide's
+detector.
+"""
+
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -7,6 +12,19 @@ import flask
 import sqlalchemy as sa
 from sqlalchemy.ext.automap import automap_base
 from sqlalchemy.orm import sessionmaker
+
+from cryptopattern_tests.benchmarks.analysis import GuideDetector
+from cryptopattern_tests.benchmarks.reading import GuidesRecipe
+
+# Addresses of a symbol's rows: the table, what its rows are sorted by, and the filters that are columns of it.
+_OF_SYMBOL = {
+    "analyses": ("squeeze_analyses", "hour", {"severity": "severity"}),
+    "snapshots": ("exchange_snapshots", "hour", {}),
+    "forecasts": ("squeeze_forecasts", "hour", {"target": "target"}),
+    "events": ("squeeze_events", "day", {"type": "squeeze_type"}),
+    "win-rates": ("win_rates", "day", {"condition": "condition", "timeframe": "timeframe", "side": "side"}),
+    "patterns": ("pattern_library", "day", {"type": "pattern"}),
+}
 
 
 def build_app(url: str) -> flask.Flask:
@@ -17,6 +35,7 @@ def build_app(url: str) -> flask.Flask:
     base.prepare(engine, schema="serving")
     session = sessionmaker(engine)
     analyses, rates = base.classes.squeeze_analyses, base.classes.win_rates
+    recipe, detector = GuidesRecipe(), GuideDetector()
 
     def shown(row: Any) -> dict[str, Any]:
         told = {}
@@ -25,18 +44,23 @@ def build_app(url: str) -> flask.Flask:
             told[column.name] = value.isoformat() if isinstance(value, datetime) else value
         return told
 
-    @app.route("/api/v1/analyses/<symbol>")
-    def of_symbol(symbol: str) -> Any:
-        asked = flask.request.args
+    @app.route("/api/v1/<address>/<symbol>")
+    def of_symbol(address: str, symbol: str) -> Any:
+        table, time, filters = _OF_SYMBOL[address]
+        rows_of, asked = base.classes[table], flask.request.args
+        when = getattr(rows_of, time)
         with session() as opened:
-            query = opened.query(analyses).filter(analyses.symbol == symbol)
+            query = opened.query(rows_of).filter(rows_of.symbol == symbol)
             if "from" in asked:
-                query = query.filter(analyses.hour >= asked["from"])
+                query = query.filter(when >= asked["from"])
             if "to" in asked:
-                query = query.filter(analyses.hour < asked["to"])
-            query = query.order_by(analyses.hour.desc()).offset(int(asked.get("offset", 0)))
+                query = query.filter(when < asked["to"])
+            for name, column in filters.items():
+                if name in asked:
+                    query = query.filter(getattr(rows_of, column) == asked[name])
+            query = query.order_by(when.desc()).offset(int(asked.get("offset", 0)))
             rows = [shown(row) for row in query.limit(int(asked.get("limit", 100)))]
-        return flask.jsonify({"success": True, "data": {"symbol": symbol, "analyses": rows, "count": len(rows)}})
+        return flask.jsonify({"success": True, "data": {"symbol": symbol, address: rows, "count": len(rows)}})
 
     @app.route("/api/v1/squeeze-alerts")
     def alerts() -> Any:
@@ -45,6 +69,8 @@ def build_app(url: str) -> flask.Flask:
         least = float(asked.get("min_probability", 50))
         with session() as opened:
             query = opened.query(analyses).filter(analyses.hour >= since, analyses.probability >= least)
+            if "severity" in asked:
+                query = query.filter(analyses.severity == asked["severity"])
             rows = []
             for row in query.order_by(analyses.hour.desc()).limit(100):
                 side = "long" if row.squeeze_type == "SHORT_SQUEEZE" else "short"
@@ -57,17 +83,30 @@ def build_app(url: str) -> flask.Flask:
                 rows.append({**shown(row), "odds_24h": shown(odds) if odds else None})
         return flask.jsonify({"success": True, "data": {"alerts": rows, "count": len(rows)}})
 
-    @app.route("/api/v1/win-rates/<symbol>")
-    def win_rates(symbol: str) -> Any:
-        with session() as opened:
-            query = opened.query(rates).filter(rates.symbol == symbol).order_by(rates.day.desc())
-            rows = [shown(row) for row in query.limit(6)]
-        return flask.jsonify({"success": True, "data": {"win_rates": rows, "count": len(rows)}})
-
     @app.route("/api/v1/symbols")
     def symbols() -> Any:
         with session() as opened:
             found = sorted(row[0] for row in opened.query(analyses.symbol).distinct())
         return flask.jsonify({"success": True, "data": {"symbols": found, "count": len(found)}})
+
+    @app.route("/api/v1/health")
+    def health() -> Any:
+        with session() as opened:
+            opened.execute(sa.text("SELECT 1"))
+        return flask.jsonify({"status": "healthy"})
+
+    @app.route("/api/v1/analyze/<symbol>", methods=["POST"])
+    def analyze(symbol: str) -> Any:
+        texts = [recipe.text(file.read()) for file in flask.request.files.getlist("images")]
+        shares = [float(number) for number in re.findall(r"\d{1,3}\.\d", " ".join(texts))]
+        with session() as opened:
+            snapshots = base.classes.exchange_snapshots
+            newest = opened.query(snapshots).filter(snapshots.symbol == symbol).order_by(snapshots.hour.desc()).first()
+            market = {"volume_change_24h": newest.volume_change_24h_pct, "data_source": "test"}
+            read = {"long_liquidation_pct": shares[0], "short_liquidation_pct": 100 - shares[0]} if shares else {}
+            found = detector.analyse(symbol, {**read, "data_source": "test"}, market)
+            by_symbol = opened.query(rates).filter(rates.symbol == symbol)
+            known = [shown(row) for row in by_symbol.order_by(rates.day.desc()).limit(6)]
+        return flask.jsonify({"success": True, "data": {"squeeze": str(found), "text": texts, "win_rates": known}})
 
     return app
