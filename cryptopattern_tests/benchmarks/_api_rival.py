@@ -35,14 +35,6 @@ def build_app(url: str) -> flask.Flask:
     base.prepare(engine, schema="serving")
     session = sessionmaker(engine)
     analyses, rates = base.classes.squeeze_analyses, base.classes.win_rates
-    recipe, detector = GuidesRecipe(), GuideDetector()
-
-    def shown(row: Any) -> dict[str, Any]:
-        told = {}
-        for column in row.__table__.columns:
-            value = getattr(row, column.name)
-            told[column.name] = value.isoformat() if isinstance(value, datetime) else value
-        return told
 
     @app.route("/api/v1/<address>/<symbol>")
     def of_symbol(address: str, symbol: str) -> Any:
@@ -59,7 +51,7 @@ def build_app(url: str) -> flask.Flask:
                 if name in asked:
                     query = query.filter(getattr(rows_of, column) == asked[name])
             query = query.order_by(when.desc()).offset(int(asked.get("offset", 0)))
-            rows = [shown(row) for row in query.limit(int(asked.get("limit", 100)))]
+            rows = [_shown(row) for row in query.limit(int(asked.get("limit", 100)))]
         return flask.jsonify({"success": True, "data": {"symbol": symbol, address: rows, "count": len(rows)}})
 
     @app.route("/api/v1/squeeze-alerts")
@@ -80,7 +72,7 @@ def build_app(url: str) -> flask.Flask:
                     .order_by(rates.day.desc())
                     .first()
                 )
-                rows.append({**shown(row), "odds_24h": shown(odds) if odds else None})
+                rows.append({**_shown(row), "odds_24h": _shown(odds) if odds else None})
         return flask.jsonify({"success": True, "data": {"alerts": rows, "count": len(rows)}})
 
     @app.route("/api/v1/symbols")
@@ -95,18 +87,31 @@ def build_app(url: str) -> flask.Flask:
             opened.execute(sa.text("SELECT 1"))
         return flask.jsonify({"status": "healthy"})
 
+    _add_analyze(app, base, session)
+    return app
+
+
+def _add_analyze(app: flask.Flask, base: Any, session: Any) -> None:
+    recipe, detector = GuidesRecipe(), GuideDetector()
+    snapshots, rates = base.classes.exchange_snapshots, base.classes.win_rates
+
     @app.route("/api/v1/analyze/<symbol>", methods=["POST"])
     def analyze(symbol: str) -> Any:
         texts = [recipe.text(file.read()) for file in flask.request.files.getlist("images")]
         shares = [float(number) for number in re.findall(r"\d{1,3}\.\d", " ".join(texts))]
         with session() as opened:
-            snapshots = base.classes.exchange_snapshots
             newest = opened.query(snapshots).filter(snapshots.symbol == symbol).order_by(snapshots.hour.desc()).first()
             market = {"volume_change_24h": newest.volume_change_24h_pct, "data_source": "test"}
             read = {"long_liquidation_pct": shares[0], "short_liquidation_pct": 100 - shares[0]} if shares else {}
             found = detector.analyse(symbol, {**read, "data_source": "test"}, market)
             by_symbol = opened.query(rates).filter(rates.symbol == symbol)
-            known = [shown(row) for row in by_symbol.order_by(rates.day.desc()).limit(6)]
+            known = [_shown(row) for row in by_symbol.order_by(rates.day.desc()).limit(6)]
         return flask.jsonify({"success": True, "data": {"squeeze": str(found), "text": texts, "win_rates": known}})
 
-    return app
+
+def _shown(row: Any) -> dict[str, Any]:
+    told = {}
+    for column in row.__table__.columns:
+        value = getattr(row, column.name)
+        told[column.name] = value.isoformat() if isinstance(value, datetime) else value
+    return told

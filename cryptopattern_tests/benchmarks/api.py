@@ -13,12 +13,14 @@ CRYPTOPATTERN_BENCH_SECONDS (of each address, 10), CRYPTOPATTERN_BENCH_FOLDER (k
 time; 10,000,000 analyses and what belongs to them take 26 GB and ten minutes).
 """
 
+import hashlib
 import importlib.util
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import httpx
@@ -194,6 +196,7 @@ def _send_pictures(service: Service) -> dict[str, float]:
     }
 
 
+@cache
 def _charts() -> list[tuple[str, bytes]]:
     """Charts of thirty coins, no two alike, two for each request that is sent."""
 
@@ -208,8 +211,6 @@ def _charts() -> list[tuple[str, bytes]]:
 
 
 def _hashes() -> list[str]:
-    import hashlib
-
     return [hashlib.sha256(data).hexdigest() for _, data in _charts()]
 
 
@@ -238,12 +239,14 @@ def _figures(told: str, mine: dict[str, Measured], theirs: dict[str, Measured]) 
     for name, one in mine.items():
         other = theirs.get(name)
         for what, value, rivals in (
-            ("p95", one.p95, other and other.p95),
-            ("p99", one.p99, other and other.p99),
-            ("CPU of a request", one.cpu, other and other.cpu),
+            ("p95", one.p95, None if other is None else other.p95),
+            ("p99", one.p99, None if other is None else other.p99),
+            ("CPU of a request", one.cpu, None if other is None else other.cpu),
             ("p95 of its questions to the database", one.question_p95, None),
         ):
             if value is not None:
                 yield Figure(f"{told}: {name}: {what}", value, rivals, "ms", less_is_better=True)
         if one.failed or (other is not None and other.failed):
-            yield Figure(f"{told}: {name}: answers that failed", one.failed, other and float(other.failed), "answers")
+            yield Figure(
+                f"{told}: {name}: answers that failed", one.failed, None if other is None else other.failed, "answers"
+            )

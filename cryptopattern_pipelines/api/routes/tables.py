@@ -10,13 +10,19 @@ from pydantic.json_schema import SkipJsonSchema
 
 from cryptopattern_pipelines.api import formats
 from cryptopattern_pipelines.api.errors import ApiError, documented
+from cryptopattern_pipelines.api.held import Held
 from cryptopattern_pipelines.api.parameters import Condition, PageParameters, Pattern, RangeParameters, Symbol
 from cryptopattern_pipelines.api.queries import Asked
 from cryptopattern_pipelines.api.services import Services
 from cryptopattern_pipelines.squeeze.win_rates import ALL
 from cryptopattern_pipelines.storage.schemas import (
+    ALERT_KINDS,
+    ALERT_STATUSES,
     EXCHANGE_SNAPSHOTS,
     PATTERN_LIBRARY,
+    SEVERITIES,
+    SIDE_OF,
+    SIDES,
     SQUEEZE_ALERTS,
     SQUEEZE_ANALYSES,
     SQUEEZE_EVENTS,
@@ -26,11 +32,15 @@ from cryptopattern_pipelines.storage.schemas import (
     TableSchema,
 )
 
+# For so long the list of symbols is handed out again: of five hundred it takes Postgres some 10 ms and Python 5 ms, and
+# callers may keep it for a minute.
+_SYMBOLS_SECONDS = 5.0
+
 
 class AnalysesParameters(RangeParameters):
     """Which analyses of a symbol."""
 
-    severity: Literal["MINOR", "MODERATE", "MAJOR", "EXTREME"] | SkipJsonSchema[None] = None
+    severity: Literal[tuple(SEVERITIES)] | SkipJsonSchema[None] = None  # type: ignore[valid-type]
 
 
 class WinRatesParameters(RangeParameters):
@@ -38,7 +48,7 @@ class WinRatesParameters(RangeParameters):
 
     condition: Condition = Field(ALL, description="which claims: all, severity:MAJOR, pattern:…")
     timeframe: Literal["24h", "7d", "1m"] | SkipJsonSchema[None] = None
-    side: Literal["long", "short"] | SkipJsonSchema[None] = None
+    side: Literal[tuple(SIDES)] | SkipJsonSchema[None] = None  # type: ignore[valid-type]
 
 
 class ForecastsParameters(RangeParameters):
@@ -57,13 +67,13 @@ class PatternsParameters(RangeParameters):
 class EventsParameters(RangeParameters):
     """Which squeezes of a symbol."""
 
-    type: Literal["LONG_SQUEEZE", "SHORT_SQUEEZE"] | SkipJsonSchema[None] = None
+    type: Literal[tuple(SIDE_OF)] | SkipJsonSchema[None] = None  # type: ignore[valid-type]
 
 
 class AlertsParameters(PageParameters):
     """Which alerts of all symbols."""
 
-    severity: Literal["MINOR", "MODERATE", "MAJOR", "EXTREME"] | SkipJsonSchema[None] = None
+    severity: Literal[tuple(SEVERITIES)] | SkipJsonSchema[None] = None  # type: ignore[valid-type]
     hours_back: int = Field(24, ge=1, le=8760, description="how far back, hours")
     min_probability: float = Field(
         50.0,
@@ -72,8 +82,8 @@ class AlertsParameters(PageParameters):
         allow_inf_nan=False,
         description="least score of an analysis, 0 to 100: the guide's heuristic, no chance; other kinds have no score",
     )
-    kind: Literal["analysis", "forecast", "squeeze"] | SkipJsonSchema[None] = None
-    status: Literal["NEW", "COOLDOWN", "QUIET"] | SkipJsonSchema[None] = None
+    kind: Literal[tuple(ALERT_KINDS)] | SkipJsonSchema[None] = None  # type: ignore[valid-type]
+    status: Literal[tuple(ALERT_STATUSES)] | SkipJsonSchema[None] = None  # type: ignore[valid-type]
 
 
 def routes(services: Services) -> APIRouter:
@@ -153,17 +163,21 @@ def routes(services: Services) -> APIRouter:
         )
         return page(request, SQUEEZE_ALERTS, "alerts", asked, filters=query.model_dump(exclude={"limit", "cursor"}))
 
+    def list_symbols() -> bytes:
+        found = services.database.symbols()
+        newest = max((row["newest_hour"] for row in found), default=None)
+        data = {"symbols": [row["symbol"] for row in found], "count": len(found), "last_updated": newest}
+        return formats.plain_json({**data, "hours": found})
+
+    listed = Held(list_symbols, _SYMBOLS_SECONDS)
+
     @router.get(
         "/symbols",
         summary="Every symbol that has analyses",
         responses={200: {"model": _symbols_model()}, 304: {"description": "not modified"}, **documented()},
     )
     def symbols(request: Request) -> Response:
-        found = services.database.symbols()
-        newest = max((row["newest_hour"] for row in found), default=None)
-        data = {"symbols": [row["symbol"] for row in found], "count": len(found), "last_updated": newest}
-        body = formats.plain_json({**data, "hours": found})
-        return formats.answer(request, body, formats.JSON, formats.keep_for(None))
+        return formats.answer(request, listed(), formats.JSON, formats.keep_for(None))
 
     return router
 
