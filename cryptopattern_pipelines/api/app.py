@@ -20,6 +20,7 @@ from cryptopattern_pipelines.resources.settings import Settings
 from cryptopattern_pipelines.web import routes as pages
 
 _LOOPBACK = re.compile(r"localhost|::1|127(\.\d{1,3}){3}")
+_FORMS = ("/api/v1/analyze/", "/read")
 _KEEP_ALIVE_SECONDS, _GOING_DOWN_SECONDS = 5, 30
 
 _ABOUT = """Liquidation screenshots and exchange data as squeeze analyses and honest win rates.
@@ -64,7 +65,7 @@ def build_app(settings: Settings, *, warm_up: bool = False) -> FastAPI:
     app.include_router(pages.open_routes(app.openapi))
     app.include_router(pages.routes(services))
     # The last that is added is the first that a request meets.
-    app.add_middleware(BodyLimit, most_bytes=settings.api_max_body, seconds=settings.api_body_seconds)
+    app.add_middleware(BodyLimit, most_bytes=settings.api_max_body, seconds=settings.api_body_seconds, forms=_FORMS)
     if settings.api_cors:
         app.add_middleware(
             CORSMiddleware,

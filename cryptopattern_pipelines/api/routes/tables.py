@@ -32,6 +32,11 @@ from cryptopattern_pipelines.storage.schemas import (
     TableSchema,
 )
 
+_OF_SYMBOL = ("snapshots", "analyses", "win-rates", "events", "forecasts", "patterns")
+_OF_THE_FIRST_SYMBOL = {
+    operation: {"operationId": operation, "parameters": {"symbol": "$response.body#/data/symbols/0"}}
+    for operation in _OF_SYMBOL
+}
 # For so long the list of symbols is handed out again: of five hundred it takes Postgres some 10 ms and Python 5 ms, and
 # callers may keep it for a minute.
 _SYMBOLS_SECONDS = 5.0
@@ -131,7 +136,8 @@ def routes(services: Services) -> APIRouter:
             summary=summary,
             description=f"A row is {table.row}. Newest first; JSON, CSV or Parquet by `Accept`.",
             name=path,
-            responses={**in_three_forms(formats.rows_model(table, name)), **documented(404)},
+            operation_id=path,
+            responses={**in_three_forms(formats.rows_model(table, name), path, of_symbol=True), **documented(404)},
         )(answer)
 
     of_symbol(EXCHANGE_SNAPSHOTS, "snapshots", "snapshots", RangeParameters, "A symbol over all its venues, by hour")
@@ -149,7 +155,8 @@ def routes(services: Services) -> APIRouter:
         summary="What the rules for alerts find in all symbols, each beside its odds and their base rate",
         description=f"A row is {SQUEEZE_ALERTS.row}. Newest first; JSON, CSV or Parquet by `Accept`. Without rules "
         "every analysis with a score of 50 or more is one.",
-        responses={**in_three_forms(_alerts_model()), **documented()},
+        operation_id="squeeze-alerts",
+        responses={**in_three_forms(_alerts_model(), "squeeze-alerts", of_symbol=False), **documented()},
     )
     def squeeze_alerts(request: Request, query: Annotated[AlertsParameters, Query()]) -> Response:
         since = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=query.hours_back)
@@ -174,7 +181,12 @@ def routes(services: Services) -> APIRouter:
     @router.get(
         "/symbols",
         summary="Every symbol that has analyses",
-        responses={200: {"model": _symbols_model()}, 304: {"description": "not modified"}, **documented()},
+        operation_id="symbols",
+        responses={
+            200: {"model": _symbols_model(), "links": _OF_THE_FIRST_SYMBOL},
+            304: {"description": "not modified"},
+            **documented(),
+        },
     )
     def symbols(request: Request) -> Response:
         return formats.answer(request, listed(), formats.JSON, formats.keep_for(None))
@@ -182,12 +194,14 @@ def routes(services: Services) -> APIRouter:
     return router
 
 
-def in_three_forms(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
-    """What OpenAPI tells of an answer that is had as JSON, CSV or Parquet."""
+def in_three_forms(model: type[BaseModel], operation: str, *, of_symbol: bool) -> dict[int | str, dict[str, Any]]:
+    """What OpenAPI tells of an operation's answer that is had as JSON, CSV or Parquet, page after page."""
+    symbol = {"symbol": "$request.path.symbol"} if of_symbol else {}
+    after = {"operationId": operation, "parameters": {**symbol, "cursor": "$response.body#/data/next"}}
     link = {"Link": {"description": "the next page, rel=next", "schema": {"type": "string"}}}
     other: dict[str, Any] = {formats.CSV: {}, formats.PARQUET: {}}
     return {
-        200: {"model": model, "content": other, "headers": link},
+        200: {"model": model, "content": other, "headers": link, "links": {"next": after}},
         304: {"description": "not modified: what the caller holds (If-None-Match) is what there is"},
     }
 
