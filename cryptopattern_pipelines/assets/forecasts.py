@@ -26,12 +26,10 @@ _DAY = timedelta(days=1)
 _CARDS_A_RUN = 2
 
 
-@dg.asset(
-    **table_asset(
-        schemas.SQUEEZE_FORECASTER,
-        GROUP,
-        deps=[exchange_snapshots, market_candles, squeeze_analyses, squeeze_events],
-    )
+@table_asset(
+    schemas.SQUEEZE_FORECASTER,
+    GROUP,
+    deps=[exchange_snapshots, market_candles, squeeze_analyses, squeeze_events],
 )
 def squeeze_forecaster(context: dg.AssetExecutionContext, store: Store) -> Events:
     """The model of each target that stands at the day's end; trained on the first of a month, promoted if better."""
@@ -109,7 +107,7 @@ _DAY_BEFORE = dg.AssetDep(
 )
 
 
-@dg.asset(**table_asset(schemas.SQUEEZE_FORECASTS, GROUP, deps=[exchange_snapshots, squeeze_analyses, _DAY_BEFORE]))
+@table_asset(schemas.SQUEEZE_FORECASTS, GROUP, deps=[exchange_snapshots, squeeze_analyses, _DAY_BEFORE])
 def squeeze_forecasts(context: dg.AssetExecutionContext, store: Store) -> Events:
     """Chance of each target within 24 hours, by the model that stood when the hour's day began; else no row."""
     window = window_of(context)
@@ -130,7 +128,7 @@ def squeeze_forecasts(context: dg.AssetExecutionContext, store: Store) -> Events
     yield from write(context, store, schemas.SQUEEZE_FORECASTS, rows, **told)
 
 
-@dg.asset(**table_asset(schemas.PATTERN_LIBRARY, GROUP, deps=[exchange_snapshots, squeeze_analyses, market_candles]))
+@table_asset(schemas.PATTERN_LIBRARY, GROUP, deps=[exchange_snapshots, squeeze_analyses, market_candles])
 def pattern_library(context: dg.AssetExecutionContext, store: Store) -> Events:
     """What each named pattern was worth by the day's end, beside its base rate, and corrected for having tried many."""
     window = window_of(context)

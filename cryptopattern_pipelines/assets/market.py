@@ -68,7 +68,7 @@ def _written(
     yield from write(context, store, table, rows, followed=named, **told, **{ASK_AGAIN: passing})
 
 
-@dg.asset(**table_asset(schemas.MARKET_CANDLES, GROUP))
+@table_asset(schemas.MARKET_CANDLES, GROUP)
 def market_candles(context: dg.AssetExecutionContext, store: Store, market: Market) -> Events:
     """Closed hourly candles of every symbol, venue and market."""
     source = market.open()
@@ -77,7 +77,7 @@ def market_candles(context: dg.AssetExecutionContext, store: Store, market: Mark
     yield from _written(context, store, market, schemas.MARKET_CANDLES, rows, source=source)
 
 
-@dg.asset(**table_asset(schemas.DERIVATIVES_METRICS, GROUP))
+@table_asset(schemas.DERIVATIVES_METRICS, GROUP)
 def derivatives_metrics(context: dg.AssetExecutionContext, store: Store, market: Market) -> Events:
     """Funding, open interest and positioning ratios, as they were known by the end of each hour."""
     source = market.open()
@@ -86,7 +86,7 @@ def derivatives_metrics(context: dg.AssetExecutionContext, store: Store, market:
     yield from _written(context, store, market, schemas.DERIVATIVES_METRICS, rows, source=source)
 
 
-@dg.asset(**table_asset(schemas.REALISED_LIQUIDATIONS, GROUP))
+@table_asset(schemas.REALISED_LIQUIDATIONS, GROUP)
 def realised_liquidations(context: dg.AssetExecutionContext, store: Store, market: Market) -> Events:
     """Longs and shorts that venues closed by force, where a venue publishes them."""
     source = market.open()
@@ -97,7 +97,7 @@ def realised_liquidations(context: dg.AssetExecutionContext, store: Store, marke
 _FROM_OUTSIDE = [market_candles, derivatives_metrics, realised_liquidations]
 
 
-@dg.asset(**table_asset(schemas.QUARANTINED_MARKET_ROWS, GROUP, deps=_FROM_OUTSIDE))
+@table_asset(schemas.QUARANTINED_MARKET_ROWS, GROUP, deps=_FROM_OUTSIDE)
 def quarantined_market_rows(context: dg.AssetExecutionContext, store: Store) -> Events:
     """Rows that a source told and that can't be, each with the reason; the three tables before are without them."""
     rows = store.rows_set_aside(window_of(context))
@@ -105,7 +105,7 @@ def quarantined_market_rows(context: dg.AssetExecutionContext, store: Store) -> 
     yield from write(context, store, schemas.QUARANTINED_MARKET_ROWS, rows, tables=counts)
 
 
-@dg.asset(**table_asset(schemas.EXCHANGE_SNAPSHOTS, GROUP, deps=_FROM_OUTSIDE))
+@table_asset(schemas.EXCHANGE_SNAPSHOTS, GROUP, deps=_FROM_OUTSIDE)
 def exchange_snapshots(context: dg.AssetExecutionContext, store: Store) -> Events:
     """Each symbol over all its venues as it stood at the end of the hour, from closed candles alone."""
     window = window_of(context)
@@ -122,7 +122,7 @@ def exchange_snapshots(context: dg.AssetExecutionContext, store: Store) -> Event
     yield from write(context, store, schemas.EXCHANGE_SNAPSHOTS, rows)
 
 
-@dg.asset(**table_asset(schemas.MARKET_CONTRADICTIONS, GROUP, deps=_FROM_OUTSIDE))
+@table_asset(schemas.MARKET_CONTRADICTIONS, GROUP, deps=_FROM_OUTSIDE)
 def market_contradictions(context: dg.AssetExecutionContext, store: Store) -> Events:
     """Figures of one symbol and hour that can't both be right, beside each other."""
     window = window_of(context)

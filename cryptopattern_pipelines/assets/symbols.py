@@ -11,7 +11,7 @@ from cryptopattern_pipelines.resources.stores import Store
 from cryptopattern_pipelines.storage import schemas
 
 
-@dg.asset(**table_asset(schemas.SYMBOLS, GROUP, deps=[market_candles]))
+@table_asset(schemas.SYMBOLS, GROUP, deps=[market_candles])
 def symbols(context: dg.AssetExecutionContext, store: Store, market: Market) -> Events:
     """Every name that was seen by the end of the day: where it is listed, renamed or delisted, and its volume."""
     source = market.open()

@@ -69,4 +69,4 @@ def code_location(port: int, host: str) -> None:
     local.clear_orphaned_runs(settings)
     program = Path(sys.executable).with_name("dagster")
     module = "cryptopattern_pipelines.definitions"
-    os.execv(program, [str(program), "api", "grpc", "--host", host, "--port", str(port), "--module-name", module])
+    os.execv(program, [str(program), "api", "grpc", "--host", host, "--port", str(port), "--module-name", module])  # noqa: S606 - a list, no shell

@@ -155,7 +155,7 @@ class LiveSource:
         self.problems: list[Problem] = []
         self._coinglass_key = coinglass_key
         self._wanted = frozenset(venues)
-        self._jitter = random.Random(seed)
+        self._jitter = random.Random(seed)  # noqa: S311 - spreads waiting times
         self._wall = wall
         self._keep = keep
 

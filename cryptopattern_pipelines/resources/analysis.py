@@ -1,5 +1,7 @@
 """The thresholds that a run's analyses and win rates are made with."""
 
+from typing import Any
+
 import dagster as dg
 
 from cryptopattern_pipelines.resources.settings import Settings
@@ -8,7 +10,7 @@ from cryptopattern_pipelines.squeeze.signals import SignalSettings
 from cryptopattern_pipelines.squeeze.win_rates import WinRateSettings
 
 
-class Analysis(dg.ConfigurableResource):
+class Analysis(dg.ConfigurableResource[Any]):
     """Thresholds of the settings."""
 
     liquidation_dominance_threshold: float = 70.0

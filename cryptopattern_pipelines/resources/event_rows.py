@@ -16,7 +16,7 @@ from dagster._core.events import AssetMaterializationPlannedData, StepMaterializ
 from dagster._serdes import serialize_value
 
 # Stand for an event's partition and time while the text around them is made; no text holds them by chance.
-_PLACE, _TIME = uuid.uuid4().hex, -random.random()
+_PLACE, _TIME = uuid.uuid4().hex, -random.random()  # noqa: S311 - no secret
 
 
 class Shared(NamedTuple):

@@ -1,6 +1,7 @@
 """Where a run's market data comes from: the venues themselves, the archive, or both."""
 
 from datetime import datetime
+from typing import Any
 
 import dagster as dg
 
@@ -13,7 +14,7 @@ from cryptopattern_pipelines.resources.settings import Settings, load_settings
 from cryptopattern_pipelines.storage.raw_answers import RawAnswer, keep_raw_answers
 
 
-class Market(dg.ConfigurableResource):
+class Market(dg.ConfigurableResource[Any]):
     """The source of candles, derivatives metrics and realised liquidations, and the symbols to ask it for."""
 
     source: str

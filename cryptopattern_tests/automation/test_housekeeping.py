@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -41,7 +42,7 @@ def run(instance: dg.DagsterInstance, first: str, last: str, fails: bool = False
         name=LAST_OF_HOUR.path[0], partitions_def=HOURLY, backfill_policy=dg.BackfillPolicy.single_run(),
         check_specs=[dg.AssetCheckSpec("is_whole", asset=LAST_OF_HOUR)],
     )  # fmt: skip
-    def analyses(context: dg.AssetExecutionContext) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
+    def analyses(context: dg.AssetExecutionContext) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[Any]]:
         context.log.info("working")
         if fails:
             raise dg.Failure("broken", allow_retries=False)
