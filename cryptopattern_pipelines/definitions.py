@@ -5,6 +5,7 @@ from typing import Any
 
 import dagster as dg
 
+from cryptopattern_pipelines import logs
 from cryptopattern_pipelines.assets import alerts, forecasts, market, outcomes, screenshots, squeeze, symbols
 from cryptopattern_pipelines.assets.serving import serving_asset
 from cryptopattern_pipelines.automation import jobs
@@ -65,6 +66,7 @@ def build_definitions(settings: Settings, resources: Mapping[str, Any] | None = 
             "alert_rules": AlertRules.of(settings),
             **(resources or {}),
         },
+        loggers=logs.loggers(settings.log_format),
         # Steps are short: a process for each would cost more than the work (2.2 s a step).
         executor=dg.in_process_executor,
     )

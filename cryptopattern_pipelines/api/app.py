@@ -100,4 +100,6 @@ def serve(settings: Settings, host: str, port: int) -> None:
         timeout_graceful_shutdown=_GOING_DOWN_SECONDS,
         access_log=False,
         log_level="info",
+        # As JSON its messages go where all go.
+        log_config=None if settings.log_format == "json" else uvicorn.config.LOGGING_CONFIG,
     )

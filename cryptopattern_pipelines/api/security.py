@@ -131,13 +131,15 @@ class Guard:
             except Exception:
                 if begun:
                     raise
-                log.exception("request %s failed", state["number"])
+                log.exception("request %s failed", state["number"], extra={"request": state["number"]})
                 told = f"the service failed; its log says more under request {state['number']}"
                 await error_answer(scope, 500, told)(scope, receive, sending)
         finally:
-            self.telemetry.count(scope, status, time.perf_counter() - started)
+            seconds = time.perf_counter() - started
+            self.telemetry.count(scope, status, seconds)
             if not begun:
                 self._write_down(scope, state, status)
+            log.info("answered", extra=_told(scope, state, status, seconds))
 
     def _check(self, scope: Scope, state: dict[str, Any]) -> None:
         """Whether a request may go on.
@@ -205,6 +207,20 @@ class Guard:
             self.audit.write(entry)
         except OSError as error:
             log.error("the audit log can't be written (%s): %s", error.strerror, json.dumps(entry))
+
+
+def _told(scope: Scope, state: dict[str, Any], status: int, seconds: float) -> dict[str, Any]:
+    """A request in the log; nothing of who asked but the name of a key, nothing of what was sent."""
+    told = {
+        "request": state["number"],
+        "method": scope["method"],
+        "route": getattr(scope.get("route"), "path", "other"),
+        "status": status,
+        "seconds": round(seconds, 4),
+    }
+    symbol = scope.get("path_params", {}).get("symbol")
+    key = state["caller"] if state["caller"].startswith("key ") else None
+    return told | {name: value for name, value in (("symbol", symbol), ("caller", key)) if value}
 
 
 def _unauthorized(scope: Scope, message: str) -> ApiError:

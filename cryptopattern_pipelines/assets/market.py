@@ -1,7 +1,7 @@
 """Exchange data becomes rows: candles, derivatives metrics, realised liquidations, and hourly snapshots of them."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import dagster as dg
 import pandas as pd
@@ -14,7 +14,7 @@ from cryptopattern_pipelines.automation.partitions import window_of
 from cryptopattern_pipelines.market import contradictions, snapshots
 from cryptopattern_pipelines.market.choice import choice_of
 from cryptopattern_pipelines.market.live import NoVenueError
-from cryptopattern_pipelines.market.source import MarketSource, with_earlier
+from cryptopattern_pipelines.market.source import MarketSource, Problem, SymbolError, with_earlier
 from cryptopattern_pipelines.market.symbols import coins
 from cryptopattern_pipelines.resources.market import Market
 from cryptopattern_pipelines.resources.stores import Store
@@ -44,8 +44,16 @@ def patience(context: dg.AssetExecutionContext) -> Iterator[None]:
 def tell_problems(context: dg.AssetExecutionContext, source: MarketSource) -> dict[str, int]:
     """Log what a source could not bring while it brought the rest; how many such problems there were."""
     for problem in source.problems:
-        context.log.warning(str(problem))
+        context.log.warning(str(problem), extra=_fields_of(problem))
     return {"problems": len(source.problems)}
+
+
+def _fields_of(problem: Problem) -> dict[str, str]:
+    """Whose rows a problem is of, as fields of a log."""
+    fields = {"venue": problem.venue, "market": problem.market, "instrument": problem.instrument}
+    with suppress(SymbolError):  # feeds of many coins name none
+        fields["symbol"] = ", ".join(coins(problem.instrument.split(", ")))
+    return {name: value for name, value in fields.items() if value}
 
 
 def _written(

@@ -8,6 +8,7 @@ import dagster as dg
 # What `define_asset_job` returns; it has no public name.
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
+from cryptopattern_pipelines import logs
 from cryptopattern_pipelines.automation.partitions import DAILY, HOURLY
 from cryptopattern_pipelines.resources.dagster_storage import BatchingEventLogStorage
 from cryptopattern_pipelines.storage.schemas import TABLES
@@ -39,7 +40,10 @@ def forget_old_logs(context: dg.OpExecutionContext) -> None:
     context.log.info(f"{forgotten} events deleted that were older than {KEEP_LOGS.days} days")
 
 
-@dg.job(description="Deletes old logs; materialisations and the checks' last results stay.")
+@dg.job(
+    description="Deletes old logs; materialisations and the checks' last results stay.",
+    config=logs.CONFIG,
+)
 def housekeeping() -> None:
     """Keep the history from growing without end."""
     forget_old_logs()
@@ -118,5 +122,6 @@ def health_job(checks: dg.AssetChecksDefinition) -> UnresolvedAssetJobDefinition
     return dg.define_asset_job(
         "health",
         dg.AssetSelection.checks(checks),
+        config=logs.CONFIG,
         description="Which partitions failed and stayed so, and whether the newest hour and day are there.",
     )

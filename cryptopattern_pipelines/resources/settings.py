@@ -30,6 +30,9 @@ DATABASE_VARIABLE = "CRYPTOPATTERN_DATABASE_URL"
 PASSWORD_VARIABLE = "CRYPTOPATTERN_DATABASE_PASSWORD"  # noqa: S105 - its name
 SECRETS_VARIABLE = "CRYPTOPATTERN_SECRETS"
 API_KEYS_VARIABLE = "CRYPTOPATTERN_API_KEYS"
+SENTRY_VARIABLE = "CRYPTOPATTERN_SENTRY_DSN"
+
+LogFormat = Literal["text", "json"]
 
 
 class SettingsError(click.ClickException):
@@ -171,6 +174,16 @@ class Settings(BaseSettings):
         pattern=r"^https?://[^\s/]+(/\S*)?$",
         validation_alias=_named("CRYPTOPATTERN_PUBLIC_URL"),
         description="address under which people reach the pages (`make serve`), for links in alerts",
+    )
+    log_format: LogFormat = Field(
+        default="text",
+        validation_alias=_named("CRYPTOPATTERN_LOG_FORMAT"),
+        description="text for people, or json: a line an event, for what collects logs",
+    )
+    sentry_dsn: SecretStr | None = Field(
+        default=None,
+        validation_alias=_named(SENTRY_VARIABLE),
+        description="where errors are reported: a project's address at Sentry, or at what speaks its protocol",
     )
     liquidation_dominance_threshold: float = Field(
         default=70.0,
@@ -412,6 +425,8 @@ def load_settings(**given: Any) -> Settings:
 
 def _shown(problem: Any) -> str:
     """The wrong value, but for an address, which may hold a password, and keys."""
-    hidden = {DATABASE_VARIABLE, PASSWORD_VARIABLE, API_KEYS_VARIABLE, "COINGLASS_API_KEY"} & set(problem["loc"])
+    hidden = {DATABASE_VARIABLE, PASSWORD_VARIABLE, API_KEYS_VARIABLE, SENTRY_VARIABLE, "COINGLASS_API_KEY"} & set(
+        problem["loc"]
+    )
     # A rule on several settings at once would show them all.
     return "" if hidden or not problem["loc"] else f"={problem['input']!r}"
