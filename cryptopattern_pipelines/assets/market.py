@@ -5,6 +5,7 @@ from contextlib import contextmanager, suppress
 
 import dagster as dg
 import pandas as pd
+import psycopg2
 
 from cryptopattern_pipelines.assets.following import rows_of_followed
 from cryptopattern_pipelines.assets.materialise import Events, table_asset, write
@@ -13,9 +14,12 @@ from cryptopattern_pipelines.automation.jobs import PROCESS_TAG
 from cryptopattern_pipelines.automation.partitions import window_of
 from cryptopattern_pipelines.market import contradictions, snapshots
 from cryptopattern_pipelines.market.choice import choice_of
+from cryptopattern_pipelines.market.listings import ListingSource
 from cryptopattern_pipelines.market.live import NoVenueError
 from cryptopattern_pipelines.market.source import MarketSource, Problem, SymbolError, with_earlier
 from cryptopattern_pipelines.market.symbols import coins
+from cryptopattern_pipelines.market.transport import Sent
+from cryptopattern_pipelines.resources.database import ServingDatabase
 from cryptopattern_pipelines.resources.market import Market
 from cryptopattern_pipelines.resources.stores import Store
 from cryptopattern_pipelines.storage import schemas
@@ -30,15 +34,25 @@ _FIRST_WAIT_SECONDS = 60
 
 
 @contextmanager
-def patience(context: dg.AssetExecutionContext) -> Iterator[None]:
-    """Ask for another try, later, when no venue could be reached at all; a person who waits is told at once."""
+def asked(context: dg.AssetExecutionContext, market: Market, database: ServingDatabase) -> Iterator[ListingSource]:
+    """The source, to be asked; what it sent to venues is counted afterwards, however that went.
+
+    When no venue could be reached at all another try is asked for, later; a person who waits is told at once.
+    """
+    sent: list[Sent] = []
     try:
-        yield
+        yield market.open(sent.append)
     except NoVenueError as error:
         if PROCESS_TAG in context.run.tags:
             raise dg.Failure(str(error), allow_retries=False) from error
         wait = _FIRST_WAIT_SECONDS * 2**context.retry_number
         raise dg.RetryRequested(max_retries=_RETRIES, seconds_to_wait=wait) from error
+    finally:
+        try:
+            database.count_requests(sent)
+        except psycopg2.Error as error:
+            # Counts are for people: rows that were brought are worth more.
+            context.log.warning(f"{len(sent)} requests are not counted: {error}")
 
 
 def tell_problems(context: dg.AssetExecutionContext, source: MarketSource) -> dict[str, int]:
@@ -77,28 +91,32 @@ def _written(
 
 
 @table_asset(schemas.MARKET_CANDLES, GROUP)
-def market_candles(context: dg.AssetExecutionContext, store: Store, market: Market) -> Events:
+def market_candles(
+    context: dg.AssetExecutionContext, store: Store, market: Market, database: dg.ResourceParam[ServingDatabase]
+) -> Events:
     """Closed hourly candles of every symbol, venue and market."""
-    source = market.open()
-    with patience(context):
+    with asked(context, market, database) as source:
         rows = rows_of_followed(source.candles, store, market, window_of(context))
     yield from _written(context, store, market, schemas.MARKET_CANDLES, rows, source=source)
 
 
 @table_asset(schemas.DERIVATIVES_METRICS, GROUP)
-def derivatives_metrics(context: dg.AssetExecutionContext, store: Store, market: Market) -> Events:
+def derivatives_metrics(
+    context: dg.AssetExecutionContext, store: Store, market: Market, database: dg.ResourceParam[ServingDatabase]
+) -> Events:
     """Funding, open interest and positioning ratios, as they were known by the end of each hour."""
-    source = market.open()
-    with patience(context):
+    with asked(context, market, database) as source:
         rows = rows_of_followed(source.derivatives_metrics, store, market, window_of(context))
     yield from _written(context, store, market, schemas.DERIVATIVES_METRICS, rows, source=source)
 
 
 @table_asset(schemas.REALISED_LIQUIDATIONS, GROUP)
-def realised_liquidations(context: dg.AssetExecutionContext, store: Store, market: Market) -> Events:
+def realised_liquidations(
+    context: dg.AssetExecutionContext, store: Store, market: Market, database: dg.ResourceParam[ServingDatabase]
+) -> Events:
     """Longs and shorts that venues closed by force, where a venue publishes them."""
-    source = market.open()
-    rows = rows_of_followed(source.realised_liquidations, store, market, window_of(context))
+    with asked(context, market, database) as source:
+        rows = rows_of_followed(source.realised_liquidations, store, market, window_of(context))
     yield from _written(context, store, market, schemas.REALISED_LIQUIDATIONS, rows, source=source)
 
 

@@ -10,6 +10,7 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 
 from cryptopattern_pipelines import logs
 from cryptopattern_pipelines.automation.partitions import DAILY, HOURLY
+from cryptopattern_pipelines.automation.scoring import score_forecasts
 from cryptopattern_pipelines.resources.dagster_storage import BatchingEventLogStorage
 from cryptopattern_pipelines.storage.schemas import TABLES
 
@@ -41,12 +42,13 @@ def forget_old_logs(context: dg.OpExecutionContext) -> None:
 
 
 @dg.job(
-    description="Deletes old logs; materialisations and the checks' last results stay.",
+    description="Deletes old logs, but for materialisations and the checks' last results; scores the last forecasts.",
     config=logs.CONFIG,
 )
 def housekeeping() -> None:
-    """Keep the history from growing without end."""
+    """Keep the history from growing without end, and count what nobody else does."""
     forget_old_logs()
+    score_forecasts()
 
 
 def failed_partitions(instance: dg.DagsterInstance, asset: dg.AssetKey) -> list[str]:

@@ -32,7 +32,7 @@ from cryptopattern_pipelines.market.symbols import (
     okx_instrument,
     okx_instruments,
 )
-from cryptopattern_pipelines.market.transport import Host, Patience, Raw, gathered
+from cryptopattern_pipelines.market.transport import Host, Patience, Raw, Sent, gathered
 from cryptopattern_pipelines.storage.schemas import (
     DERIVATIVES_METRICS,
     MARKET_CANDLES,
@@ -125,6 +125,7 @@ class LiveSource:
         seed: of the chance in pauses between attempts.
         wall: this machine's clock, UTC.
         keep: is handed a call's answers as they came, with the start and the end that it asked for.
+        tell: is handed every question that was sent to a venue, once it is over.
     """
 
     def __init__(
@@ -143,6 +144,7 @@ class LiveSource:
         seed: int | None = None,
         wall: Callable[[], datetime] = lambda: datetime.now(UTC),
         keep: Callable[[list[Raw], datetime, datetime], None] | None = None,
+        tell: Callable[[Sent], None] | None = None,
     ) -> None:
         self.binance_spot_url = binance_spot_url
         self.binance_usdm_url = binance_usdm_url
@@ -158,6 +160,7 @@ class LiveSource:
         self._jitter = random.Random(seed)  # noqa: S311 - spreads waiting times
         self._wall = wall
         self._keep = keep
+        self._tell_sent = tell
 
     def candles(self, symbols: Iterable[str], start: datetime, end: datetime) -> pd.DataFrame:
         """Rows of MARKET_CANDLES; see `MarketSource.candles`. Only closed candles, by the venue's own clock.
@@ -239,6 +242,7 @@ class LiveSource:
                     days=days,
                     wall=self._wall,
                     keep=raws.append if self._keep else None,
+                    tell=self._tell_sent,
                 )
 
             spot = await host("binance spot", self.binance_spot_url, binance, binance.spot_costs)

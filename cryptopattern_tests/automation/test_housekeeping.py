@@ -24,7 +24,9 @@ from cryptopattern_pipelines.automation.housekeeping import (
 )
 from cryptopattern_pipelines.automation.partitions import HOURLY
 from cryptopattern_pipelines.resources.dagster_storage import BatchingEventLogStorage
-from cryptopattern_pipelines.resources.settings import PROJECT
+from cryptopattern_pipelines.resources.database import ServingDatabase
+from cryptopattern_pipelines.resources.settings import PROJECT, load_settings
+from cryptopattern_pipelines.resources.stores import Store
 
 KEYS = [f"2024-08-05-{hour:02d}:00" for hour in range(4)]
 
@@ -122,7 +124,8 @@ def test_old_logs_go_and_the_state_of_the_partitions_stays(
         before, count = state(instance), events()
         assert storage.forget(datetime.now(UTC) - timedelta(days=1)) == 0
         monkeypatch.setattr(housekeeping_module, "KEEP_LOGS", timedelta(0))
-        assert housekeeping.execute_in_process(instance=instance).success
+        given = {"store": Store(root=str(tmp_path / "store")), "database": ServingDatabase(load_settings())}
+        assert housekeeping.execute_in_process(instance=instance, resources=given).success
         assert state(instance) == before
         newest = instance.fetch_materializations(LAST_OF_HOUR, limit=9).records
         assert [set(record.asset_materialization.metadata) for record in newest] == [{"rows"}] * 3  # type: ignore[union-attr]
