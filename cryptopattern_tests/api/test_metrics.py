@@ -1,5 +1,6 @@
 """What /metrics tells of tables and runs: right counts, few and cheap questions, and nothing that grows without end."""
 
+import json
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +14,7 @@ import sqlalchemy as sa
 from cryptopattern_pipelines.api.queries import COUNTS, Database
 from cryptopattern_pipelines.market.transport import Sent
 from cryptopattern_pipelines.resources.database import ServingDatabase
-from cryptopattern_pipelines.resources.settings import Settings, load_settings
+from cryptopattern_pipelines.resources.settings import PROJECT, Settings, load_settings
 from cryptopattern_pipelines.storage.counts import SCORE_COLUMNS, keep_scores
 from cryptopattern_pipelines.storage.schemas import CLASSIFIED_IMAGES, LIQUIDATION_READINGS, TableSchema
 from cryptopattern_tests.api.conftest import serving
@@ -119,6 +120,29 @@ def test_the_database_is_asked_once_in_five_seconds(settings: Settings, monkeypa
         service.client.get("/metrics")
     assert 0 < once <= len(COUNTS) + 3
     assert len(asked) == 2 * once
+
+
+def test_every_metric_and_label_of_the_dashboard_is_told(settings: Settings, told: dict[str, float]) -> None:
+    board = json.loads((PROJECT / "deploy" / "grafana" / "dashboard.json").read_text())
+    targets = [target for panel in board["panels"] for target in panel.get("targets", ())]
+    assert len(targets) > 20
+    with serving(settings) as service:
+        service.client.get("/api/v1/symbols")
+        text = service.client.get("/metrics").text
+    families = dict(re.findall(r"^# TYPE (\w+) (\w+)$", text, re.MULTILINE))
+    parts = {"histogram": ("_bucket", "_sum", "_count")}
+    known = {name + part for name, kind in families.items() for part in parts.get(kind, ("",))}
+    asked = {name for target in targets for name in re.findall(r"cryptopattern_\w+", target["expr"])}
+    assert asked <= known
+    # Beside those of the service itself, whatever is told is drawn.
+    assert {name for name in families if not name.endswith("_created")} <= {
+        re.sub("_(bucket|sum|count)$", "", name) for name in asked
+    } | {"cryptopattern_forecast_forecasts"}
+    labels = set(re.findall(r"(\w+)=", " ".join(told) + text)) | {label for count in COUNTS for label in count.labels}
+    for target in targets:
+        named = re.findall(r"by \(([^)]*)\)|(\w+)[!=~]+\"", target["expr"])
+        used = {label.strip() for by, one in named for label in (by or one).split(",")}
+        assert used | set(re.findall(r"{{(\w+)}}", target["legendFormat"])) <= labels
 
 
 def test_a_count_reads_the_hours_that_it_counts_by_an_index(settings: Settings) -> None:
