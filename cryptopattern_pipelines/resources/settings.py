@@ -366,6 +366,21 @@ class Settings(BaseSettings):
             raise ValueError("must be a libpq URL that begins with postgresql://, or embedded")
         return value.replace("postgres://", "postgresql://", 1) if value else None
 
+    @field_validator("sentry_dsn")
+    @classmethod
+    def _is_a_projects_address(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None:
+            return value
+        try:
+            from sentry_sdk.utils import BadDsn, Dsn  # noqa: PLC0415 - an extra
+        except ImportError:
+            raise ValueError("needs sentry-sdk: .venv/bin/pip install -c constraints.txt sentry-sdk") from None
+        try:
+            Dsn(value.get_secret_value())
+        except BadDsn:
+            raise ValueError("must be a project's address, as https://KEY@HOST/NUMBER") from None
+        return value
+
     @field_validator("api_proxies")
     @classmethod
     def _proxies_are_addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
@@ -425,8 +440,13 @@ def load_settings(**given: Any) -> Settings:
 
 def _shown(problem: Any) -> str:
     """The wrong value, but for an address, which may hold a password, and keys."""
-    hidden = {DATABASE_VARIABLE, PASSWORD_VARIABLE, API_KEYS_VARIABLE, SENTRY_VARIABLE, "COINGLASS_API_KEY"} & set(
-        problem["loc"]
-    )
+    hidden = {
+        DATABASE_VARIABLE,
+        PASSWORD_VARIABLE,
+        API_KEYS_VARIABLE,
+        SENTRY_VARIABLE,
+        "sentry_dsn",
+        "COINGLASS_API_KEY",
+    } & set(problem["loc"])
     # A rule on several settings at once would show them all.
     return "" if hidden or not problem["loc"] else f"={problem['input']!r}"
