@@ -232,6 +232,7 @@ def evaluate(  # noqa: PLR0917 (one argument an option)
     today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     first = None if start is None else start.replace(tzinfo=UTC)
     last = today if end is None else min(end.replace(tzinfo=UTC), today)
+    analysis = Analysis.of(settings)
     say("reading the history")
     try:
         if archive is None:
@@ -240,9 +241,9 @@ def evaluate(  # noqa: PLR0917 (one argument an option)
             files = [(name, Path(file)) for name, _, file in (each.partition("=") for each in imports)]
             coins = [parse(symbol).coin for symbol in settings.symbols]
             cache = settings.data / "archive"
-            signals = Analysis.of(settings).signals()
-            tables = evaluating.from_archive(archive, cache, coins, files, first or FIRST_DAY, last, signals)
-        report = evaluating.evaluate(tables, first, last, say)
+            begin = first or FIRST_DAY
+            tables = evaluating.from_archive(archive, cache, coins, files, begin, last, analysis.signals())
+        report = evaluating.evaluate(tables, first, last, say, analysis.training())
     except evaluating.EvaluationError as error:
         raise click.ClickException(str(error)) from error
     written = evaluating.write_report(report, out)

@@ -12,6 +12,7 @@ from cryptopattern_pipelines.assets.materialise import Events, table_asset, writ
 from cryptopattern_pipelines.assets.squeeze import squeeze_analyses, squeeze_events
 from cryptopattern_pipelines.automation.partitions import DAILY, Window, window_of
 from cryptopattern_pipelines.model_card import model_card, what_stands
+from cryptopattern_pipelines.resources.analysis import Analysis
 from cryptopattern_pipelines.resources.stores import Store
 from cryptopattern_pipelines.squeeze import features, forecaster, forecasts, paths, targets
 from cryptopattern_pipelines.squeeze import pattern_library as patterns
@@ -31,9 +32,9 @@ _CARDS_A_RUN = 2
     GROUP,
     deps=[exchange_snapshots, market_candles, squeeze_analyses, squeeze_events],
 )
-def squeeze_forecaster(context: dg.AssetExecutionContext, store: Store) -> Events:
+def squeeze_forecaster(context: dg.AssetExecutionContext, store: Store, analysis: Analysis) -> Events:
     """The model of each target that stands at the day's end; trained on the first of a month, promoted if better."""
-    window, settings = window_of(context), forecaster.DEFAULTS
+    window, settings = window_of(context), analysis.training()
     days = forecasts.days_of(*window)
     stood = standing_models(store, Window(window.start - _DAY, window.start)).get(window.start, {})
     told = list(

@@ -23,6 +23,7 @@ from pydantic_settings import (
 from pydantic_settings.sources import DotEnvSettingsSource
 
 from cryptopattern_pipelines.market.choice import choice_of
+from cryptopattern_pipelines.market.symbols import parse
 
 PROJECT = Path(__file__).resolve().parents[2]
 DATA_VARIABLE = "CRYPTOPATTERN_DATA"
@@ -105,6 +106,11 @@ class Settings(BaseSettings):
         min_length=1,
         validation_alias=_named("CRYPTOPATTERN_SYMBOLS"),
         description="coins to follow, comma between; top:100 for the most traded ones of the day before",
+    )
+    learn_from: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        validation_alias=_named("CRYPTOPATTERN_LEARN_FROM"),
+        description="coins that forecast models learn from, comma between; none for all that are followed",
     )
     binance_spot_url: str = Field(
         default="https://api.binance.com",
@@ -311,7 +317,7 @@ class Settings(BaseSettings):
         secrets = [SecretsSettingsSource(settings_cls, secrets_dir=folder)] if folder.is_dir() else []
         return (init_settings, own, env_settings, working, *secrets)
 
-    @field_validator("symbols", "allowed_extensions", "venues", "api_cors", "api_proxies", mode="before")
+    @field_validator("symbols", "learn_from", "allowed_extensions", "venues", "api_cors", "api_proxies", mode="before")
     @classmethod
     def _split_commas(cls, value: object) -> object:
         if isinstance(value, str):
@@ -341,6 +347,11 @@ class Settings(BaseSettings):
     @classmethod
     def _symbols_are_names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(choice_of(value))
+
+    @field_validator("learn_from")
+    @classmethod
+    def _coins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(sorted({parse(text).coin for text in value}))
 
     @field_validator("allowed_extensions")
     @classmethod
