@@ -2,7 +2,7 @@
 
     python -m cryptopattern_tests.benchmarks [NAME...] [--json FILE] [--markdown FILE]
 
-All are run when none is named, which takes long (`soak`, `live`, `year`, `api`). One that fails does not keep the others
+All are run when none is named, which takes long (`soak`, `live`, `year`, `api`). One that fails does not keep others
 from running; it is named in the table, and the exit code is 1 then.
 """
 
