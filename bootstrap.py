@@ -6,7 +6,7 @@
     python3 bootstrap.py doctor                        say what is wrong, and what mends it
     python3 bootstrap.py backfill --from D --to D      fill a range of history
     python3 bootstrap.py test                          set up, and run everything that CI runs
-    python3 bootstrap.py bench [NAME]                  measure against the rivals
+    python3 bootstrap.py bench [NAME...] [--json FILE] [--markdown FILE]   measure against the rivals
     python3 bootstrap.py run ARGUMENT...               any other command of `cryptopattern`
 
 The Makefile's targets are these. Only the standard library is used here, since nothing else is there yet.

@@ -234,7 +234,12 @@ def test_a_list_tells_chances_beside_their_base_rate_and_that_it_may_have_come()
 def test_a_list_longer_than_a_service_takes_comes_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     parts: list[str] = []
     discord = "apprise.plugins.discord.NotifyDiscord"
-    monkeypatch.setattr(f"{discord}._send", lambda _self, payload, **_: parts.append(str(payload)) or True)
+
+    def taken(_self: Any, payload: Any, **_: Any) -> bool:
+        parts.append(str(payload))
+        return True
+
+    monkeypatch.setattr(f"{discord}._send", taken)
     monkeypatch.setattr(f"{discord}.throttle", lambda *_, **__: None)
     rows = SQUEEZE_ALERTS.conform([alert(1, f"COIN{number}") for number in range(600)])
     title, body = alerting.digest(rows.to_dict("records"), "http://here/")

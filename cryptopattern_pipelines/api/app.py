@@ -17,6 +17,7 @@ from cryptopattern_pipelines.api.routes import analyze, service, tables
 from cryptopattern_pipelines.api.security import Guard
 from cryptopattern_pipelines.api.services import Services
 from cryptopattern_pipelines.resources.settings import Settings
+from cryptopattern_pipelines.tracking import ErrorTracker
 from cryptopattern_pipelines.web import routes as pages
 
 _LOOPBACK = re.compile(r"localhost|::1|127(\.\d{1,3}){3}")
@@ -36,7 +37,7 @@ class ServeError(click.ClickException):
 
 def build_app(settings: Settings, *, warm_up: bool = False) -> FastAPI:
     """The service of these settings; `warm_up` starts the processes that read before the first picture comes."""
-    services = Services.of(settings)
+    services, tracker = Services.of(settings), ErrorTracker(settings)
 
     @asynccontextmanager
     async def running(_app: FastAPI) -> AsyncIterator[None]:
@@ -44,6 +45,7 @@ def build_app(settings: Settings, *, warm_up: bool = False) -> FastAPI:
             services.pictures.warm_up()
         yield
         services.close()
+        tracker.close()
 
     app = FastAPI(
         title="cryptopattern",
@@ -74,7 +76,7 @@ def build_app(settings: Settings, *, warm_up: bool = False) -> FastAPI:
             allow_headers=["Authorization", "X-API-Key", "If-None-Match"],
             expose_headers=["ETag", "Link", "Retry-After", "X-Request-Id"],
         )
-    app.add_middleware(Guard, settings=settings, telemetry=services.telemetry)
+    app.add_middleware(Guard, settings=settings, telemetry=services.telemetry, tracker=tracker)
     return app
 
 
@@ -101,4 +103,6 @@ def serve(settings: Settings, host: str, port: int) -> None:
         timeout_graceful_shutdown=_GOING_DOWN_SECONDS,
         access_log=False,
         log_level="info",
+        # As JSON its messages go where all go.
+        log_config=None if settings.log_format == "json" else uvicorn.config.LOGGING_CONFIG,
     )

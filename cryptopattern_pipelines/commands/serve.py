@@ -68,5 +68,5 @@ def code_location(port: int, host: str) -> None:
     local.prepare_home(settings)
     local.clear_orphaned_runs(settings)
     program = Path(sys.executable).with_name("dagster")
-    module = "cryptopattern_pipelines.definitions"
-    os.execv(program, [str(program), "api", "grpc", "--host", host, "--port", str(port), "--module-name", module])
+    served = ["--module-name", "cryptopattern_pipelines.definitions", *local.log_options(settings)]
+    os.execv(program, [str(program), "api", "grpc", "--host", host, "--port", str(port), *served])  # noqa: S606 - a list, no shell

@@ -22,12 +22,13 @@ def document(service: Service) -> Iterator[Any]:
     """The document, and what it can't say put right in each case that is meant to be right."""
 
     @schemathesis.hook
-    def before_call(_context: Any, case: schemathesis.Case, _kwargs: dict[str, Any]) -> None:
+    def before_call(_context: Any, case: Any, _kwargs: dict[str, Any]) -> None:
         if case.meta is not None and case.meta.generation.mode.is_positive:
             put_right(case, service)
 
     found = schemathesis.openapi.from_asgi("/openapi.json", service.client.app, headers=HERE)
-    found.config.update(headers=HERE, request_timeout=PATIENCE)
+    found.config.update(headers=HERE)
+    found.config.request_timeout = PATIENCE
     found.config.seed = 1
     yield found
     schemathesis.hooks.unregister_all()
