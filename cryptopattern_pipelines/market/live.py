@@ -33,6 +33,7 @@ from cryptopattern_pipelines.market.symbols import (
     okx_instruments,
 )
 from cryptopattern_pipelines.market.transport import Host, Patience, Raw, Sent, gathered
+from cryptopattern_pipelines.market.venues import MORE
 from cryptopattern_pipelines.storage.schemas import (
     DERIVATIVES_METRICS,
     MARKET_CANDLES,
@@ -55,7 +56,7 @@ TICKERS = [
 
 
 # Whom there is to ask.
-VENUES = ("binance", "okx", "gate", "coinglass")
+VENUES = ("binance", "okx", "gate", "coinglass", *(venue.name for venue in MORE))
 
 
 class NoVenueError(MarketError):
@@ -260,11 +261,16 @@ class LiveSource:
                 _Desk(okx, "spot", both, okx_instruments, okx_instrument),
                 _Desk(okx, "perpetual", both, okx_instruments, okx_instrument),
             ]
+            others = []
+            for venue in MORE:
+                if venue.name in self._wanted:
+                    others.append(it := await host(venue.name, venue.url, venue.module, venue.module.costs))
+                    desks += [_Desk(venue.module, each, it, venue.instruments, venue.listed) for each in venue.markets]
             asked = [desk for desk in desks if desk.venue.VENUE in self._wanted]
             try:
                 yield _Venues(asked, [(feed, it) for feed, it in feeds if it.name in self._wanted])
             finally:
-                self._tell_new_fields([spot, usdm, both, *(each for _, each in feeds)])
+                self._tell_new_fields([spot, usdm, both, *others, *(each for _, each in feeds)])
                 if self._keep and raws and start and end:
                     self._keep(raws, start, end)
 
