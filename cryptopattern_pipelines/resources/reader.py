@@ -46,8 +46,7 @@ class Reader(dg.ConfigurableResource[Any]):
         itself.
         """
         cache = ReadingCache(store.root, READER_VERSION)
-        texts = {sha256: cache.get(sha256) for sha256 in pictures["sha256"]}
-        readings = {sha256: decode(text) for sha256, text in texts.items() if text is not None}
+        readings = {sha256: decode(text) for sha256, text in cache.get_all(pictures["sha256"]).items()}
         unread = [
             _Kept(sha256, file, store.kept_bytes(kept_at), self.max_bytes)
             for sha256, file, kept_at in pictures[["sha256", "file", "kept_at"]].itertuples(index=False)

@@ -21,6 +21,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 from pydantic_settings.sources import DotEnvSettingsSource
+from upath.registry import available_implementations
 
 from cryptopattern_pipelines.market.choice import choice_of
 from cryptopattern_pipelines.market.symbols import parse
@@ -367,6 +368,23 @@ class Settings(BaseSettings):
     @classmethod
     def _extensions_without_dot(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(dict.fromkeys(name.lower().lstrip(".") for name in value))
+
+    @field_validator("data", "landing", "alerts", mode="before")
+    @classmethod
+    def _lies_here(cls, value: object) -> object:
+        if isinstance(value, str) and "://" in value:
+            raise ValueError(
+                "must lie on this machine; what may lie elsewhere is the store, by CRYPTOPATTERN_STORE_URL"
+            )
+        return value
+
+    @field_validator("store_url")
+    @classmethod
+    def _known_kind(cls, value: str) -> str:
+        kind, address, _ = value.partition("://")
+        if address and kind not in available_implementations(fallback=True):
+            raise ValueError(f"is neither a folder nor an address that fsspec knows: {kind}:// is none")
+        return value
 
     @field_validator("data", "landing", "alerts")
     @classmethod
