@@ -35,6 +35,7 @@ from cryptopattern_pipelines.market.symbols import (
     okx_instruments,
 )
 from cryptopattern_pipelines.market.transport import Host, Patience, Raw, Sent, gathered
+from cryptopattern_pipelines.market.venues import MORE
 from cryptopattern_pipelines.storage.schemas import (
     DERIVATIVES_METRICS,
     MARKET_CANDLES,
@@ -57,7 +58,7 @@ TICKERS = [
 
 
 # Whom there is to ask.
-VENUES = ("binance", "okx", "gate", "coinglass")
+VENUES = ("binance", "okx", "gate", "coinglass", *(venue.name for venue in MORE))
 
 
 class NoVenueError(MarketError):
@@ -268,6 +269,10 @@ class LiveSource:
                 feeds.append(
                     (coinglass, await host("coinglass", self.coinglass_url, coinglass, coinglass.costs, **key))
                 )
+            for venue in MORE:
+                if venue.name in self._wanted:
+                    hosts.append(it := await host(venue.name, venue.url, venue.module, venue.module.costs))
+                    desks += [_Desk(venue.module, each, it, venue.instruments, venue.listed) for each in venue.markets]
             try:
                 yield _Venues(desks, feeds)
             finally:
