@@ -128,7 +128,7 @@ class Settings(BaseSettings):
         validation_alias=_named("CRYPTOPATTERN_OKX_URL"),
         description="base address of OKX's REST interface",
     )
-    venues: Annotated[tuple[Literal["binance", "okx", "gate", "coinglass"], ...], NoDecode] = Field(
+    venues: Annotated[tuple[str, ...], NoDecode] = Field(
         default=("binance", "okx", "gate", "coinglass"),
         min_length=1,
         validation_alias=_named("CRYPTOPATTERN_VENUES"),
@@ -353,6 +353,16 @@ class Settings(BaseSettings):
     @classmethod
     def _coins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(sorted({parse(text).coin for text in value}))
+
+    @field_validator("venues")
+    @classmethod
+    def _venues_are_known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        from cryptopattern_pipelines.market.live import VENUES  # noqa: PLC0415 - loads every venue's module
+
+        strange = [name for name in value if name not in VENUES]
+        if strange:
+            raise ValueError(f"there is no venue {', '.join(strange)}: there are {', '.join(VENUES)}")
+        return value
 
     @field_validator("allowed_extensions")
     @classmethod
