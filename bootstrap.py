@@ -61,10 +61,8 @@ def main(arguments: list[str]) -> int:
         bring_chromium()
         bring_nginx()
         return run_all(CHECKS)
-    if command == "audit":
-        return audit()
-    if command == "bench":
-        return call("python", "-m", "cryptopattern_tests.benchmarks", *rest)
+    if command in ("audit", "bench"):
+        return audit() if command == "audit" else call("python", "-m", "cryptopattern_tests.benchmarks", *rest)
     return call("cryptopattern", *(rest if command == "run" else arguments))
 
 
