@@ -57,13 +57,18 @@ def main(arguments: list[str]) -> int:
     command, rest = arguments[0], arguments[1:]
     if not set_up(with_tools=command in ("test", "bench", "audit")):
         return 1
-    if command == "test":
-        bring_chromium()
-        bring_nginx()
-        return run_all(CHECKS)
-    if command in ("audit", "bench"):
-        return audit() if command == "audit" else call("python", "-m", "cryptopattern_tests.benchmarks", *rest)
+    if command in ("test", "audit"):
+        return test() if command == "test" else audit()
+    if command == "bench":
+        return call("python", "-m", "cryptopattern_tests.benchmarks", *rest)
     return call("cryptopattern", *(rest if command == "run" else arguments))
+
+
+def test() -> int:
+    """Run everything that CI runs."""
+    bring_chromium()
+    bring_nginx()
+    return run_all(CHECKS)
 
 
 def set_up(*, with_tools: bool) -> bool:

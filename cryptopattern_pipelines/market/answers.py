@@ -182,15 +182,38 @@ _TIMES = ("hour", "time")
 _EMPTY = {"hour": "int64", "time": "int64", "instrument": "object"}
 _HOUR = 3_600_000_000
 _HOUR_MS = 3_600_000
+# From 1973 to 5138: seconds and microseconds of our time lie outside of it.
+_FIRST_MS, _LAST_MS = 10**11, 10**14
 
 
 def _typed(values: list[Any], name: str) -> np.ndarray:
     if name in _TIMES:
         # From text by way of Python: a float would not hold every time.
-        return np.array([int(value) for value in values], dtype="int64") * 1000
+        times = np.array([int(value) for value in values], dtype="int64")
+        if not ((times >= _FIRST_MS) & (times < _LAST_MS)).all():
+            raise ValueError("not milliseconds since 1970")
+        return times * 1000
     if name == "instrument":
         return np.array(values, dtype="object")
-    return np.array([np.nan if value in (None, "") else value for value in values], dtype="float64")
+    return numbers(values)
+
+
+def numbers(values: list[Any]) -> np.ndarray:
+    """What JSON writes as numbers, or as text that is one, as floats; NaN where it is null or empty.
+
+    Raises:
+        ValueError: another text, or one that only Python takes for a number (`inf`, `nan`, `1_000`).
+        OverflowError: a number too large.
+        TypeError: neither number nor text.
+    """
+    known = [value for value in values if value not in (None, "")]
+    texts = "".join(value for value in known if isinstance(value, str))
+    if "_" in texts or not texts.isascii():
+        raise ValueError("digits of another kind")
+    found = np.array([np.nan if value in (None, "") else value for value in values], dtype="float64")
+    if np.isfinite(found).sum() < len(known):
+        raise ValueError("not finite")
+    return found
 
 
 def _changed(rows: list[Any]) -> str:

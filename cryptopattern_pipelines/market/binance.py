@@ -294,12 +294,13 @@ async def listed_since(host: Host, market: Market) -> dict[str, pd.Timestamp]:
     """
     content = (await host.get(_LISTINGS[market])).content
     try:
+        Form({"symbol": TEXT, "status": TEXT}).check(content["symbols"], host.name)
         listed = {
             each["symbol"]: pd.Timestamp(int(each.get("onboardDate", 0)), unit="ms", tz="UTC")
             for each in content["symbols"]
             if each["status"] == "TRADING"
         }
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         raise AnswerError(f"{host.name} tells its symbols in another form: its interface may have changed") from None
     if not listed:
         raise AnswerError(f"{host.name} lists no symbol: report it")

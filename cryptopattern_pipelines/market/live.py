@@ -423,7 +423,7 @@ class LiveSource:
                 (desk.venue.VENUE, desk.market, name, since if since.value else None, None)
                 for desk, listed in told
                 for name, since in sorted(listed.items())
-                if _is_listed(desk, name)
+                if _listed(desk, name)
             ),
             start=today - timedelta(days=1),
             end=today,
@@ -441,7 +441,7 @@ class LiveSource:
             if isinstance(answer, VenueError):
                 failures.append((desk, "", answer))
                 continue
-            listed = {name: desk.listed(name, desk.market) for name in answer["instrument"]}
+            listed = {name: _listed(desk, name) for name in answer["instrument"]}
             known = {name: it for name, it in listed.items() if it and (wanted is None or it.coin in wanted)}
             frame = answer[answer["instrument"].isin(known)]
             size = frame["instrument"].map({name: it.multiplier for name, it in known.items()}).astype("float64")
@@ -526,12 +526,12 @@ class LiveSource:
                 self.problems.append(problem)
 
 
-def _is_listed(desk: _Desk, name: str) -> bool:
-    """Whether it is an instrument of the kind that we follow; a name that can't be read is none."""
+def _listed(desk: _Desk, name: str) -> Instrument | None:
+    """The instrument of this name, if it is of the kind that we follow; a name that can't be read is none."""
     try:
-        return desk.listed(name, desk.market) is not None
+        return desk.listed(name, desk.market)
     except SymbolError:
-        return False
+        return None
 
 
 @functools.cache

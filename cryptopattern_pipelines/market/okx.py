@@ -32,6 +32,7 @@ from cryptopattern_pipelines.market.answers import (
     joined,
     microseconds,
     milliseconds,
+    numbers,
     those,
 )
 from cryptopattern_pipelines.market.limits import Cost, Quota
@@ -259,11 +260,11 @@ async def listed_since(host: Host, market: Market) -> dict[str, pd.Timestamp]:
     Raises:
         VenueError: the venue didn't answer, or not as documented.
     """
-    return {
-        each["instId"]: pd.Timestamp(int(each["listTime"] or 0), unit="ms", tz="UTC")
-        for each in await _instruments(host, market)
-        if each["state"] == "live"
-    }
+    live = [each for each in await _instruments(host, market) if each["state"] == "live"]
+    try:
+        return {each["instId"]: pd.Timestamp(int(each["listTime"] or 0), unit="ms", tz="UTC") for each in live}
+    except (ValueError, OverflowError):
+        raise AnswerError(f"{host.name} tells since when it lists in another form: report it") from None
 
 
 async def liquidations(host: Host, coins: set[str], hours: pd.DatetimeIndex) -> Liquidations:
@@ -279,7 +280,7 @@ async def liquidations(host: Host, coins: set[str], hours: pd.DatetimeIndex) -> 
         VenueError: the instruments could not be had.
     """
     sizes = {
-        each["instId"]: float(each["ctVal"]) * float(each["ctMult"] or 1)
+        each["instId"]: _size(each, host)
         for each in await _instruments(host, "perpetual")
         if each["ctType"] == "linear" and each["settleCcy"] == "USDT" and each["ctVal"]
     }
@@ -314,6 +315,17 @@ async def liquidations(host: Host, coins: set[str], hours: pd.DatetimeIndex) -> 
         problems.append(untold(VENUE, [name for name, _ in lacking], count, reason, passing=nothing))
     rows = hourly_rows(pd.concat(orders), _pairs(told, hours), VENUE, "sampled")
     return Liquidations(rows, problems)
+
+
+def _size(instrument: dict[str, str], host: Host) -> float:
+    """Coins a contract."""
+    try:
+        size = float(numbers([instrument["ctVal"], instrument["ctMult"] or "1"]).prod())
+    except ValueError:
+        size = 0.0
+    if size <= 0:
+        raise AnswerError(f"{host.name} tells the size of {instrument['instId']} as what is no number: report it")
+    return size
 
 
 def _pairs(told: dict[str, pd.DatetimeIndex], hours: pd.DatetimeIndex) -> pd.DataFrame:

@@ -6,7 +6,6 @@ or limits, or the counting (`limits.py`).
 
 import asyncio
 import email.utils
-import json
 import random
 from collections.abc import Callable, Coroutine, Hashable, Mapping, Sequence
 from dataclasses import dataclass
@@ -240,7 +239,8 @@ class Host:
             content = response.json()
         except (TimeoutError, httpx.TimeoutException, httpx.TransportError) as error:
             raise _AgainError(f"did not answer ({type(error).__name__})") from error
-        except (json.JSONDecodeError, UnicodeDecodeError, httpx.DecodingError) as error:
+        # JSON that is nested too deeply, or has a number of thousands of digits, is no JSONDecodeError.
+        except (ValueError, RecursionError, httpx.DecodingError) as error:
             if status in (httpx.codes.NOT_FOUND, httpx.codes.GONE):
                 reason = f"{self.name} has no {path} (status {status}): its interface may have changed, report it"
                 raise AnswerError(reason, passing=False) from error
@@ -367,21 +367,24 @@ def _retry_after(response: httpx.Response) -> float | None:
     text = response.headers.get("Retry-After")
     if text is None:
         return None
-    if text.strip().isdigit():
+    if text.isascii() and text.strip().isdigit():
         return float(text)
-    try:
-        until = email.utils.parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    return max(0.0, (until - _time_of(response)).total_seconds())
+    until = _date(text)
+    return None if until is None else max(0.0, (until - _time_of(response)).total_seconds())
 
 
 def _time_of(response: httpx.Response) -> datetime:
     """The server's clock, or this machine's where the server tells none."""
+    return _date(response.headers.get("Date", "")) or datetime.now(UTC)
+
+
+def _date(text: str) -> datetime | None:
+    """A date of HTTP, which is in UTC whatever it says of its zone; None for what is none."""
     try:
-        return email.utils.parsedate_to_datetime(response.headers["Date"])
-    except (KeyError, ValueError):
-        return datetime.now(UTC)
+        told = email.utils.parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return told if told.tzinfo else told.replace(tzinfo=UTC)
 
 
 async def gathered(questions: Sequence[Coroutine[Any, Any, _T]]) -> list[_T | VenueError]:

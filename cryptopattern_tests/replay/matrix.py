@@ -39,9 +39,9 @@ LONG_WORLDS = {
     "coinglass": World(("BTC",), hours=3),
 }
 # Pauses are short, time-outs are not: a busy machine isn't a silent venue.
-_QUICK = Patience(attempts=4, busy_attempts=5, pause=0.002, rest=0.01, longest_wait=2)
+QUICK = Patience(attempts=4, busy_attempts=5, pause=0.002, rest=0.01, longest_wait=2)
 # For a fault that is a time-out. What waits costs no time of the others: such cells have threads of their own.
-_IMPATIENT = replace(_QUICK, timeout=0.4)
+_IMPATIENT = replace(QUICK, timeout=0.4)
 _WAITING_AT_ONCE = 4
 
 _FUTURES_DATA = ("openInterestHist", "takerlongshortRatio", "globalLongShortAccountRatio", "topLongShortAccountRatio",
@@ -100,14 +100,14 @@ PAGE_FAULTS: dict[str, Fault] = {
 # In a passing fault so many first answers of each endpoint are spoilt.
 _PASSING = 2
 
-_TABLES = (MARKET_CANDLES, DERIVATIVES_METRICS, REALISED_LIQUIDATIONS)
+TABLES = (MARKET_CANDLES, DERIVATIVES_METRICS, REALISED_LIQUIDATIONS)
 # What a venue has a part in.
 _TABLES_OF = {
-    "binance spot": _TABLES[:1],
-    "binance perpetual": _TABLES[:2],
-    "okx": _TABLES,
-    "gate": _TABLES[2:],
-    "coinglass": _TABLES[2:],
+    "binance spot": TABLES[:1],
+    "binance perpetual": TABLES[:2],
+    "okx": TABLES,
+    "gate": TABLES[2:],
+    "coinglass": TABLES[2:],
 }
 _Frames = dict[str, pd.DataFrame]
 # A table's rows by key.
@@ -161,7 +161,7 @@ def matrix() -> list[Cell]:
 def of_endpoints() -> list[Cell]:
     """Every fault at every endpoint while the venue's others answer well, lasting."""
     return _cells(
-        _Plan(_SMALL_WORLD, (venue.split()[0],), venue, f"{path}: {name}", _tables_from(path), {path: [fault]}, True)
+        _Plan(_SMALL_WORLD, (venue.split()[0],), venue, f"{path}: {name}", tables_from(path), {path: [fault]}, True)
         for venue, paths in VENUES.items()
         for path in paths
         for name, fault in FAULTS.items()
@@ -176,7 +176,7 @@ def of_pages() -> list[Cell]:
             (name,),
             venue,
             f"{path}: {kind}",
-            _tables_from(path),
+            tables_from(path),
             {path: [faults.as_it_is, fault]},
             False,
         )
@@ -206,21 +206,21 @@ def _one_by_one(plans: list[_Plan]) -> list[tuple[int, Cell]]:
     for (world, venues), some in itertools.groupby(plans, key=lambda plan: (plan.world, plan.venues)):
         with serving(*world.routes()) as server:
             server.now = world.now
-            pairs += [(id(plan), _cell(plan, server, _whole(world, venues))) for plan in some]
+            pairs += [(id(plan), _cell(plan, server, whole_market(world, venues))) for plan in some]
     return pairs
 
 
 @functools.cache
-def _whole(world: World, venues: tuple[str, ...]) -> dict[str, _Rows]:
+def whole_market(world: World, venues: tuple[str, ...]) -> dict[str, _Rows]:
     """Every table's rows of a market without faults."""
     with serving(*world.routes()) as server:
         server.now = world.now
-        frames, problems = _run(_TABLES, world, venues, server, _QUICK)
+        frames, problems = run(TABLES, world, venues, server, QUICK)
     assert problems == []
-    return {table.name: _rows(frames[table.name], table) for table in _TABLES}
+    return {table.name: by_key(frames[table.name], table) for table in TABLES}
 
 
-def _tables_from(path: str) -> tuple[TableSchema, ...]:
+def tables_from(path: str) -> tuple[TableSchema, ...]:
     """The tables whose rows an endpoint's answers become, or decide of."""
     if "klines" in path or "candles" in path or path.endswith("exchangeInfo"):
         return (MARKET_CANDLES,)
@@ -237,30 +237,30 @@ def _cell(plan: _Plan, server: Server, market: dict[str, _Rows]) -> Cell:
         else:
             server.faults[path] += spoilt
     asked = plan.tables, plan.world, plan.venues, server
-    first, problems = _run(*asked, _IMPATIENT if plan.stalls else _QUICK)
+    first, problems = run(*asked, _IMPATIENT if plan.stalls else QUICK)
     server.lasting.clear()
     server.faults.clear()
     # As the schedule and the assets do: an hour is asked for again when a problem may pass, and what a venue that
     # has one then had brought before stays.
-    again, later = _run(*asked, _QUICK) if any(problem.passing for problem in problems) else (first, [])
+    again, later = run(*asked, QUICK) if any(problem.passing for problem in problems) else (first, [])
     whole = {table.name: market[table.name] for table in plan.tables}
     there, then = {}, {}
     for table in plan.tables:
-        there[table.name] = _rows(first[table.name], table)
+        there[table.name] = by_key(first[table.name], table)
         kept = with_earlier(again[table.name], first[table.name], later, table, plan.world.coins)
-        then[table.name] = _rows(kept, table)
-    missing = _missing(whole, there)
+        then[table.name] = by_key(kept, table)
+    missing = missing_rows(whole, there)
     return Cell(
         venue=plan.venue,
         fault=plan.fault,
         lasts=plan.lasts,
         wanted=sum(map(len, whole.values())),
         missing=len(missing),
-        untold=sum(not _told(row, problems) for row in missing),
-        wrong=_wrong(whole, there, problems),
+        untold=sum(not is_told(row, problems) for row in missing),
+        wrong=wrong_rows(whole, there, problems),
         problems=len(problems),
-        missing_after_the_next_run=len(_missing(whole, then)),
-        wrong_after_the_next_run=_wrong(whole, then, []),
+        missing_after_the_next_run=len(missing_rows(whole, then)),
+        wrong_after_the_next_run=wrong_rows(whole, then, []),
     )
 
 
@@ -277,7 +277,7 @@ def table(cells: list[Cell]) -> str:
     return f"Rows missing, missing and not told, wrong; problems told; and after the next run\n{wide.to_string()}"
 
 
-def _run(
+def run(
     tables: tuple[TableSchema, ...], world: World, venues: tuple[str, ...], server: Server, patience: Patience
 ) -> tuple[_Frames, list[Problem]]:
     """One run, in a process that remembers nothing of the one before."""
@@ -309,16 +309,16 @@ def _run(
     return frames, source.problems
 
 
-def _rows(frame: pd.DataFrame, table: TableSchema) -> _Rows:
+def by_key(frame: pd.DataFrame, table: TableSchema) -> _Rows:
     return {tuple(row[name] for name in table.key): row for row in frame.to_dict("records")}
 
 
-def _missing(whole: dict[str, _Rows], some: dict[str, _Rows]) -> list[dict[str, object]]:
+def missing_rows(whole: dict[str, _Rows], some: dict[str, _Rows]) -> list[dict[str, object]]:
     """The rows of the whole market that aren't there."""
     return [row for name, rows in whole.items() for key, row in rows.items() if key not in some[name]]
 
 
-def _told(row: dict[str, object], problems: list[Problem]) -> bool:
+def is_told(row: dict[str, object], problems: list[Problem]) -> bool:
     """Whether a problem names a row's venue, and its market and instrument where it names any."""
     return any(
         problem.kind == "missing"
@@ -329,10 +329,10 @@ def _told(row: dict[str, object], problems: list[Problem]) -> bool:
     )
 
 
-def _wrong(whole: dict[str, _Rows], some: dict[str, _Rows], problems: list[Problem]) -> int:
+def wrong_rows(whole: dict[str, _Rows], some: dict[str, _Rows], problems: list[Problem]) -> int:
     """Rows that the whole market doesn't have so, but for figures that a problem tells to be lacking."""
     return sum(
-        _differs(row, whole[name].get(key), told=_told(row, problems))
+        _differs(row, whole[name].get(key), told=is_told(row, problems))
         for name, rows in some.items()
         for key, row in rows.items()
     )
