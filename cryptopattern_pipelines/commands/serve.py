@@ -27,8 +27,10 @@ def serve(port: int, host: str) -> None:
     """
     from cryptopattern_pipelines.api import app
 
-    click.echo(f"pages: http://{host}:{port}/   REST interface: http://{host}:{port}/docs", err=True)
-    app.serve(load_settings(), host, port)
+    settings = load_settings()
+    if settings.log_format == "text":
+        click.echo(f"pages: http://{host}:{port}/   REST interface: http://{host}:{port}/docs", err=True)
+    app.serve(settings, host, port)
 
 
 @click.command("api-key")
