@@ -255,7 +255,10 @@ def evaluate(  # noqa: PLR0917 (one argument an option)
 @click.argument("symbol")
 @click.option("--at", required=True, type=MOMENT, help="Hour whose end is compared, UTC.")
 @click.option(
-    "--timeframe", default="24h", type=click.Choice(["24h", "7d", "1m"]), help="How long outcomes are waited for."
+    "--timeframe",
+    default="24h",
+    type=click.Choice(["24h", "7d", "1m"]),
+    help="How long outcomes are waited for: 1m is a month.",
 )
 @click.option("--count", default=30, type=click.IntRange(1, 200), help="Moments at most.")
 @click.option("--days", default=1461, type=click.IntRange(60, 4000), help="How far back they may lie.")

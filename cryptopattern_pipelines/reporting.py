@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from cryptopattern_pipelines.for_people import number, price, timeframe
 from cryptopattern_pipelines.storage.schemas import SIDE_OF, SIGNALS
 
 if TYPE_CHECKING:
@@ -29,14 +30,14 @@ def print_analyses(console: Console, analyses: pd.DataFrame, rates: pd.DataFrame
         claim = (
             "no claim" if row.probability == 0 else f"{row.squeeze_type}, score {row.probability:.1f} ({row.severity})"
         )
-        console.print(f"  {row.symbol:<6} {row.price:>12,.6g}  {claim}", highlight=False)
+        console.print(f"  {row.symbol:<6} {price(row.price):>12}  {claim}", highlight=False)
         console.print(f"         {signals}", highlight=False)
         if not pd.isna(row.long_pct):
             shares = f"liquidations long {row.long_pct:.1f}, short {row.short_pct:.1f} %, by {row.dominance_source}"
             console.print(f"         {shares}", highlight=False, soft_wrap=True)
         if row.probability > 0 and (row.symbol, side) in day.index:
             console.print(
-                f"         {side} in 24h: {_rate(day.loc[(row.symbol, side)])}", highlight=False, soft_wrap=True
+                f"         {side} in 24 hours: {_rate(day.loc[(row.symbol, side)])}", highlight=False, soft_wrap=True
             )
     console.print(
         "[dim]  score: the guide's heuristic, 0 to 100, no probability; what it was worth stands beside it[/]"
@@ -69,7 +70,7 @@ def win_rates_table(rates: pd.DataFrame) -> Table:
     for row in rates.sort_values(["symbol", "timeframe", "side"], key=lambda c: c.map(order).fillna(c)).itertuples():
         low, high = row.interval_low_pct, row.interval_high_pct
         table.add_row(
-            row.symbol, row.timeframe, row.side, _percent(row.win_rate_pct),
+            row.symbol, timeframe(row.timeframe), row.side, _percent(row.win_rate_pct),
             "" if pd.isna(low) else f"{low:.0f} to {high:.0f} %", str(row.effective_sample_size),
             _percent(row.base_rate_pct), str(row.base_sample_size), "" if pd.isna(row.lift) else f"{row.lift:.2f}",
             row.verdict,
@@ -77,11 +78,11 @@ def win_rates_table(rates: pd.DataFrame) -> Table:
     return table
 
 
-def print_similar(console: Console, symbol: str, hour: datetime, timeframe: str, found: "Similar") -> None:
+def print_similar(console: Console, symbol: str, hour: datetime, waited: str, found: "Similar") -> None:
     """The moments that looked most alike, and each side's odds beside those of any hour."""
     table = Table(
         "hour, UTC", "distance", "price then", "won", box=box.SIMPLE_HEAD, title_justify="left",
-        title=f"[bold not italic]Moments like {symbol}'s of {hour:%Y-%m-%d %H:%M} UTC, and {timeframe} after them[/]",
+        title=f"[bold not italic]Moments like {symbol}'s of {hour:%Y-%m-%d %H:%M} UTC, and {timeframe(waited)} after them[/]",
         caption=f"compared: {', '.join(found.looked_at)}", caption_justify="left",
     )  # fmt: skip
     for row in found.neighbours.itertuples():
@@ -111,10 +112,11 @@ def print_reading(console: Console, reading: "Reading") -> None:
             f"  {row.symbol or '':>10}  long {row.long_pct:5.1f}  short {row.short_pct:5.1f}  by {row.method}{arrows}"
         )
     for level in reading.levels:
-        console.print(f"  level {level.price:,.8g}  {level.side or ''}  strength {level.strength:.3g}")
+        console.print(f"  level {price(level.price)}  {level.side or ''}  strength {level.strength:.3g}")
     for metric in reading.metrics:
         change = "" if metric.change is None else f"  ({metric.change:+g} %)"
-        console.print(f"  {metric.name}: {metric.value:,.10g} {metric.unit or ''}{change}")
+        value = price(metric.value) if metric.name == "price" else number(metric.value)
+        console.print(f"  {metric.name}: {value} {metric.unit or ''}{change}")
 
 
 _MARKS = {"well": "[green]✓[/]", "warning": "[yellow]![/]", "wrong": "[red]✗[/]"}
