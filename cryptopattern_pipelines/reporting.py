@@ -82,7 +82,7 @@ def print_similar(console: Console, symbol: str, hour: datetime, waited: str, fo
     """The moments that looked most alike, and each side's odds beside those of any hour."""
     table = Table(
         "hour, UTC", "distance", "price then", "won", box=box.SIMPLE_HEAD, title_justify="left",
-        title=f"[bold not italic]Moments like {symbol}'s of {hour:%Y-%m-%d %H:%M} UTC, and {timeframe(waited)} after them[/]",
+        title=f"[bold not italic]Moments like {symbol}'s of {hour:%Y-%m-%d %H:%M} UTC, and {timeframe(waited)} later[/]",
         caption=f"compared: {', '.join(found.looked_at)}", caption_justify="left",
     )  # fmt: skip
     for row in found.neighbours.itertuples():
