@@ -31,6 +31,16 @@ def number(value: float | None, digits: int = 4) -> str:
     return NOTHING if value is None else _shortened(value, digits, 1e6)
 
 
+def metric(name: str, value: float) -> str:
+    """A metric that a picture shows, by its name and value: prices as prices are written."""
+    return price(value) if name == "price" else number(value)
+
+
+def strength(value: float, share: float, *, in_unit: bool) -> str:
+    """How strong a level is: 8.91M of the chart's own unit, or where that isn't known 0.93 of the chart's strongest."""
+    return number(value, 3) if in_unit else f"{share:.2f}"
+
+
 def timeframe(name: str) -> str:
     """How long an outcome is waited for, by its name in the tables: 24 hours, 7 days, 1 month."""
     return _TIMEFRAMES[name]

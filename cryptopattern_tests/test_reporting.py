@@ -1,13 +1,15 @@
 """What the command line prints for people: figures with the digits that tell something, reasons, whole paths."""
 
 import io
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pandas as pd
 from rich.console import Console
 
+from cryptopattern_pipelines.reading import annotate
 from cryptopattern_pipelines.reading.reading import Level, MetricReading, Reading
-from cryptopattern_pipelines.reporting import print_reading, win_rates_table
+from cryptopattern_pipelines.reporting import print_events, print_reading, win_rates_table
 
 
 def printed(*shown: object) -> str:
@@ -45,6 +47,37 @@ def test_figures_read_have_no_false_precision() -> None:
             ),
         )
     )
-    assert "level 3,738.7  long" in told
+    assert "level 3,738.7  long  strength 8.91M\n" in told
     assert "price: 3,738.7 USD" in told
     assert "open_interest: 291.9B USD  (+1.25 %)" in told
+
+
+def test_a_strength_without_a_unit_is_relative_to_the_strongest() -> None:
+    levels = (Level(120.0, "short", 0.925, 1.0), Level(94.5, "long", 0.37, 0.4))
+    read = Reading("chart.png", "0" * 64, image_type="price_chart_heatmap", levels=levels)
+    told = printed(read)
+    assert "strength 1.00 of the strongest" in told
+    assert "strength 0.40 of the strongest" in told
+    drawn = [text for text, _ in annotate._lines(read)]
+    assert drawn[-2:] == ["120.00  short  1.00 of the strongest", "94.500  long  0.40 of the strongest"]
+    in_unit = replace(read, levels=(Level(120.0, "short", 8.91e6, 1.0),))
+    assert annotate._lines(in_unit)[-1][0] == "120.00  short  8.91M"
+
+
+def test_an_unknown_picture_says_why_and_no_path_is_broken() -> None:
+    path = "/".join(["folder"] * 20) + "/chart.png"
+    told = printed(Reading(path, "0" * 64, confidence=0.9, evidence="no title of a chart that is read"))
+    assert told == f"{path}  unknown (0.90)\n  why: no title of a chart that is read\n"
+
+
+def test_a_squeeze_that_the_price_alone_shows_is_said_to_be_one() -> None:
+    event = {
+        "symbol": "BTC", "squeeze_type": "LONG_SQUEEZE", "started_at": datetime(2025, 1, 20, 8, tzinfo=UTC),
+        "move_pct": -6.4, "open_interest_drop_pct": None,
+    }  # fmt: skip
+    console = Console(file=io.StringIO(), width=80)
+    print_events(console, pd.DataFrame([{**event, "evidence": ""}, {**event, "evidence": "liquidations"}]))
+    assert isinstance(console.file, io.StringIO)
+    told = console.file.getvalue()
+    assert told.count("price alone -6.4 %") == 1
+    assert told.count("price -6.4 %") == 1

@@ -16,7 +16,7 @@ from starlette.datastructures import Headers
 from starlette.responses import HTMLResponse
 from starlette.types import Scope
 
-from cryptopattern_pipelines.for_people import NOTHING, number, price, timeframe, usd
+from cryptopattern_pipelines.for_people import NOTHING, metric, price, timeframe, usd
 
 _HERE = Path(__file__).parent
 _MINUS = "\N{MINUS SIGN}"
@@ -83,7 +83,7 @@ def _environment() -> jinja2.Environment:
     )
     made.globals |= {"static": _static_address, "version": importlib.metadata.version("cryptopattern")}
     made.filters |= {
-        "price": price, "usd": usd, "pct": pct, "change": change, "count": count, "number": number, "when": when,
+        "price": price, "usd": usd, "pct": pct, "change": change, "count": count, "metric": metric, "when": when,
         "day": day, "ago": ago, "words": words, "iso": datetime.isoformat, "timeframe": timeframe,
     }  # fmt: skip
     return made

@@ -105,6 +105,8 @@ def test_a_symbol_s_page_has_every_rate_beside_interval_sample_and_base_rate(ser
     )
     assert "121.00 +21.0 % shorts 1.00 liquidation map 2025-01-29 20:00" in told
     assert "2025-01-20 08:00 ▼ long squeeze −6.4 % 1.0 moderate – – volume spike" in told
+    assert "2025-01-12 08:00 ▼ long squeeze (price alone) −5.1 % 1.0 moderate" in told
+    assert "long squeeze −5.1 % (price alone), 2025-01-12 08:00" in told  # over the chart
     assert "2025-01-29 106.00 100.00 116.00 100.00" in told
     assert "taken 2025-01-29 23:00" in told
     assert "S 121.00" in told  # the level near the price is drawn, the far one is not
