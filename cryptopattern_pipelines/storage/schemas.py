@@ -391,8 +391,8 @@ LIQUIDATION_LEVELS = TableSchema(
         Column(
             "strength",
             REAL,
-            "in the chart's own unit where its colour bar was read; else a fraction, of the colour scale (heatmap) or of "
-            "the highest bar (map)",
+            "in the chart's own unit where its colour bar was read; else a fraction, of the colour scale (heatmap) or "
+            "of the highest bar (map)",
         ),
         Column("strength_share", REAL, "strength as a fraction of the chart's largest", checks=_fraction()),
     ),
