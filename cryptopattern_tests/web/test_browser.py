@@ -132,6 +132,18 @@ def test_on_a_phone_every_rate_stands_beside_its_interval_sample_and_base_rate(
                 cells = group.locator(f"td[data-label='{label}']")
                 assert all(cells.nth(at).is_visible() for at in range(cells.count())), (name, label)
                 assert cells.count()
+            # Nothing runs into what stands beside it, were each figure as long as can be.
+            cells = group.locator("tbody > tr > :is(th, td)")
+            assert (
+                cells.evaluate_all(
+                    """all => all.filter(one => {
+                    if (one.dataset.label === "Interval") one.textContent = "10 to 100\\u00a0%";
+                    if (one.dataset.label === "n") one.textContent = "1,204";
+                    return one.checkVisibility() && one.scrollWidth > one.clientWidth + 1;
+                }).map(one => one.outerHTML)"""
+                )
+                == []
+            ), name
 
 
 def test_dark_is_dark_and_light_is_light(browser: Any, address: str) -> None:
