@@ -180,6 +180,11 @@ def import_(
     else:
         start, end = (f"{at:%Y-%m-%d}" if at.hour == 0 else f"{at:%Y-%m-%dT%H:%M}" for at in window)
         click.echo(f"materialise again: cryptopattern backfill --from {start} --to {end}")
+        first = min(each.first for each in found if each.first is not None)
+        if first < window.start:
+            click.echo(
+                f"  or --from {first:%Y-%m-%d}, where the files begin, if an import of them was cut short before"
+            )
 
 
 def _assignment(text: str) -> tuple[str, str | float]:
