@@ -108,7 +108,7 @@ def read(paths: tuple[Path, ...], as_json: bool, words: bool, annotate: Path | N
 
 @main.command()
 @click.option("--from", "start", required=True, type=MOMENT, help="First day or hour, UTC.")
-@click.option("--to", "end", required=True, type=MOMENT, help="Day or hour before which to stop, UTC.")
+@click.option("--to", "end", required=True, type=MOMENT, help="Day or hour before which to stop, not included, UTC.")
 @click.option("--archive", help="Take the market from this archive: a folder, or a mirror's address.")
 @click.option("--symbols", help="Coins, comma between; those of the settings otherwise.")
 def backfill(start: datetime, end: datetime, archive: str | None, symbols: str | None) -> None:
@@ -191,7 +191,7 @@ def _assignment(text: str) -> tuple[str, str | float]:
 
 @main.command()
 @click.option("--from", "start", type=MOMENT, help="First day that is scored; else as early as can be.")
-@click.option("--to", "end", type=MOMENT, help="Day before which to stop, UTC; else the last whole day.")
+@click.option("--to", "end", type=MOMENT, help="Day before which to stop, not included, UTC; else today.")
 @click.option("--archive", help="Compute from this archive, a folder or a mirror's address, instead of the store.")
 @click.option("--symbols", help="With --archive: coins, comma between; those of the settings otherwise.")
 @click.option(

@@ -1,4 +1,6 @@
-"""`docs/reference`, made from the code: `python -m cryptopattern_tests.reference`. A test holds the pages against it.
+"""`docs/reference` and `docs/tables.md`, made from the code: `python -m cryptopattern_tests.reference`.
+
+A test holds the pages against it.
 
 What belongs here: how commands and settings are laid out. What does not: what they say, which stands with them.
 """
@@ -16,6 +18,7 @@ from pydantic_core import PydanticUndefined
 
 from cryptopattern_pipelines.cli import main
 from cryptopattern_pipelines.resources.settings import PROJECT, Settings
+from cryptopattern_tests.reference_tables import tables
 
 FOLDER = PROJECT / "docs" / "reference"
 _WIDTH = 100
@@ -24,7 +27,11 @@ _MADE = "Made from the code by `python -m cryptopattern_tests.reference`; what s
 
 def pages() -> dict[Path, str]:
     """Each page of the reference, by its file."""
-    return {FOLDER / "command-line.md": command_line(), FOLDER / "settings.md": settings()}
+    return {
+        FOLDER / "command-line.md": command_line(),
+        FOLDER / "settings.md": settings(),
+        PROJECT / "docs" / "tables.md": tables(_MADE),
+    }
 
 
 def command_line() -> str:

@@ -3,13 +3,15 @@
 import re
 
 from cryptopattern_pipelines.resources.settings import PROJECT, Settings
+from cryptopattern_pipelines.storage.schemas import TABLES
 from cryptopattern_tests.reference import FOLDER, command_line, pages, settings
+from cryptopattern_tests.reference_tables import tables
 
 
 def test_the_pages_are_those_that_the_code_makes() -> None:
     stale = [file.name for file, text in pages().items() if not file.exists() or file.read_text("utf-8") != text]
     assert not stale, "make them anew: python -m cryptopattern_tests.reference"
-    assert {file.name for file in FOLDER.glob("*.md")} >= {file.name for file in pages()}
+    assert set(FOLDER.glob("*.md")) <= set(pages()), "a page of a code that is gone"
 
 
 def test_every_command_that_the_documents_name_is_there() -> None:
@@ -22,6 +24,18 @@ def test_every_command_that_the_documents_name_is_there() -> None:
     }
     assert {"read", "serve", "backfill"} <= named
     assert named <= known
+
+
+def test_every_column_has_a_row_with_its_type_and_meaning() -> None:
+    parts = tables("").split("\n## ")[1:]
+    assert [part.split("\n")[0] for part in parts] == [*TABLES, "alert_deliveries"]
+    for part, table in zip(parts, TABLES.values(), strict=False):
+        rows = re.findall(r"^\| `(\w+)` \| ([a-z, ]+) \| (yes)? \| (.{3,}) \| (.*) \|$", part, re.MULTILINE)
+        assert [(row[0], bool(row[2])) for row in rows] == [(column.name, column.nullable) for column in table.columns]
+    row = (
+        "| `probability` | number |  | the guide's heuristic score, 0 to 100; not a calibrated probability | 0 to 100 |"
+    )
+    assert row in tables("")
 
 
 def test_every_setting_has_a_row_with_its_meaning() -> None:

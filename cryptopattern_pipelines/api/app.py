@@ -21,6 +21,7 @@ from cryptopattern_pipelines.tracking import ErrorTracker
 from cryptopattern_pipelines.web import routes as pages
 
 _LOOPBACK = re.compile(r"localhost|::1|127(\.\d{1,3}){3}")
+_FORMS = ("/api/v1/analyze/", "/read")
 _KEEP_ALIVE_SECONDS, _GOING_DOWN_SECONDS = 5, 30
 
 _ABOUT = """Liquidation screenshots and exchange data as squeeze analyses and honest win rates.
@@ -56,6 +57,7 @@ def build_app(settings: Settings, *, warm_up: bool = False) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.services = services
+    tell_errors(app)
     # The key is looked at before any of this is reached (`security.py`); these lines tell OpenAPI of it.
     needed = [Depends(HTTPBearer(auto_error=False, description="an API key"))] if settings.api_keys else []
     for_reads = needed if settings.api_key_for_reads else []
@@ -64,9 +66,8 @@ def build_app(settings: Settings, *, warm_up: bool = False) -> FastAPI:
     app.include_router(analyze.routes(services, for_writes=needed), dependencies=for_reads)
     app.include_router(pages.open_routes(app.openapi))
     app.include_router(pages.routes(services))
-    tell_errors(app)
     # The last that is added is the first that a request meets.
-    app.add_middleware(BodyLimit, most_bytes=settings.api_max_body, seconds=settings.api_body_seconds)
+    app.add_middleware(BodyLimit, most_bytes=settings.api_max_body, seconds=settings.api_body_seconds, forms=_FORMS)
     if settings.api_cors:
         app.add_middleware(
             CORSMiddleware,
