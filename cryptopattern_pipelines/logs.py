@@ -20,7 +20,8 @@ _Fields = MutableMapping[str, Any]
 
 # Each tells every request in a line of its own; what fails is told by us.
 _TALKATIVE = ("httpx", "httpcore", "alembic", "asyncio", "PIL", "matplotlib", "apprise")
-_OF_DAGSTER = ("dagster_meta", "dagster_event", "dagster_event_batch_metadata")
+# Dagster's whole account of a record, and uvicorn's message with colours.
+_NOT_SHOWN = ("dagster_meta", "dagster_event", "dagster_event_batch_metadata", "color_message")
 
 
 def formatter() -> structlog.stdlib.ProcessorFormatter:
@@ -45,7 +46,7 @@ def formatter() -> structlog.stdlib.ProcessorFormatter:
 def _of_run(_logger: Any, _level: str, fields: _Fields) -> _Fields:
     """Dagster's account of a record, which is nested and holds whole events, as plain fields."""
     record: logging.LogRecord = fields["_record"]
-    for name in _OF_DAGSTER:
+    for name in _NOT_SHOWN:
         fields.pop(name, None)
     if not has_log_record_metadata(record):
         return fields

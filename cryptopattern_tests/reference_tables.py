@@ -3,7 +3,8 @@
 What belongs here: how tables and columns are laid out. What does not: what they mean, which stands in the schemas.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pandera.pandas as pa
 import sqlalchemy as sa
@@ -51,8 +52,8 @@ def _values(check: pa.Check) -> Iterator[str]:
     Raises:
         KeyError: there are no words for this kind of check.
     """
-    known = check.statistics
-    words = {
+    known: dict[str, Any] = check.statistics or {}
+    words: dict[str, Callable[[], str]] = {
         "isin": lambda: ", ".join(f"`{value}`" for value in known["allowed_values"]),
         "in_range": lambda: f"{known['min_value']} to {known['max_value']}",
         "greater_than": lambda: f"above {known['min_value']}",

@@ -118,8 +118,10 @@ class _Tables(Collector):
         for venue, path, outcome, within, requests, took in self._database.venue_requests():
             outcomes[venue, path, outcome] += requests
             classes = answered.setdefault((venue, path), dict.fromkeys(WITHIN, (0, 0.0)))
-            before = classes[within]
-            classes[within] = (before[0] + requests, before[1] + took)
+            # Rows of a release that had other classes count in the next greater one of ours.
+            end = next(end for end in WITHIN if end >= within)
+            before = classes[end]
+            classes[end] = (before[0] + requests, before[1] + took)
         for labels, requests in sorted(outcomes.items()):
             total.add_metric(labels, requests)
         for where, classes in sorted(answered.items()):

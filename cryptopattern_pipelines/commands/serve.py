@@ -29,7 +29,8 @@ def serve(port: int, host: str) -> None:
 
     settings = load_settings()
     app.refuse_open_host(settings, host)
-    click.echo(f"pages: http://{host}:{port}/   REST interface: http://{host}:{port}/docs", err=True)
+    if settings.log_format == "text":
+        click.echo(f"pages: http://{host}:{port}/   REST interface: http://{host}:{port}/docs", err=True)
     app.serve(settings, host, port)
 
 

@@ -18,6 +18,7 @@ from cryptopattern_pipelines.resources.settings import PROJECT, Settings, load_s
 from cryptopattern_pipelines.storage.counts import SCORE_COLUMNS, keep_scores
 from cryptopattern_pipelines.storage.schemas import CLASSIFIED_IMAGES, LIQUIDATION_READINGS, TableSchema
 from cryptopattern_tests.api.conftest import serving
+from cryptopattern_tests.storage.test_postgres import ask
 
 NOW = pd.Timestamp(datetime.now(UTC)).floor("h").as_unit("us")
 PATH = "/api/v5/market/candles"
@@ -96,6 +97,17 @@ def test_what_runs_asked_venues_is_a_counter_and_a_histogram(told: dict[str, flo
     assert told[f"cryptopattern_venue_seconds_sum{{{where}}}"] == pytest.approx(31.23)
 
 
+def test_classes_of_another_release_make_no_error(settings: Settings) -> None:
+    address = ServingDatabase(settings).address()
+    row = "('gate', '/api/v4/futures/usdt/liq_orders', 'ok', 7.5, 3, 21.0)"
+    ask(address, f"INSERT INTO serving.venue_requests VALUES {row} RETURNING 1")
+    with serving(settings) as service:
+        text = service.client.get("/metrics").text
+    where = 'path="/api/v4/futures/usdt/liq_orders",venue="gate"'
+    assert f'cryptopattern_venue_seconds_bucket{{le="5.0",{where}}} 0.0' in text
+    assert f'cryptopattern_venue_seconds_bucket{{le="10.0",{where}}} 3.0' in text
+
+
 def test_scores_are_those_of_the_newest_day_and_what_is_not_known_is_absent(told: dict[str, float]) -> None:
     assert told['cryptopattern_forecast_forecasts{target="up_move"}'] == NOW.day
     assert told['cryptopattern_forecast_brier{target="up_move"}'] == 0.25
@@ -104,11 +116,11 @@ def test_scores_are_those_of_the_newest_day_and_what_is_not_known_is_absent(told
 
 def test_the_database_is_asked_once_in_five_seconds(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
-    ask = Database.ask
+    answer = Database.ask
 
     def listening(self: Database, question: sa.TextClause, values: Mapping[str, Any]) -> Sequence[Any]:
         asked.append(question.text)
-        return ask(self, question, values)
+        return answer(self, question, values)
 
     monkeypatch.setattr(Database, "ask", listening)
     with serving(settings) as service:
