@@ -159,6 +159,8 @@ def _others(service: Service) -> Iterator[Case]:
     paths = [f"/api/v1/readings/{digest}" for digest in hashes[:_PICTURES_SHOWN]]
     yield Case("readings", "/api/v1/readings/{sha256}", paths)
     drawn = [f"{path}/picture" for path in paths]
+    for path in drawn:
+        _get(service, path)
     yield Case("pictures, drawn before", "/api/v1/readings/{sha256}/picture", drawn)
     yield Case("health", "/api/v1/health", ["/api/v1/health"])
     yield Case("metrics", "/metrics", ["/metrics"])
