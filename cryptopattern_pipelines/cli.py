@@ -35,14 +35,26 @@ class _Program(click.Group):
             try:
                 return super().invoke(context)
             except _errors_from_outside() as error:
-                said = str(error).strip().splitlines()[0]
-                raise click.ClickException(f"{type(error).__name__}: {said}") from error
+                raise click.ClickException(_said(error)) from error
         except click.ClickException as error:
             if not _logs_as_json():
                 raise
             command = context.invoked_subcommand
             logging.getLogger(__name__).error(error.format_message(), extra={"command": command})
             raise click.exceptions.Exit(error.exit_code) from error
+
+
+def _said(error: Exception) -> str:
+    """An error of the machine, the database or the market in one line."""
+    from cryptopattern_pipelines.market.source import MarketError
+    from cryptopattern_pipelines.storage.embedded import EmbeddedPostgresError
+
+    said = str(error).strip().splitlines()[0]
+    if isinstance(error, MarketError | EmbeddedPostgresError):  # whose words are ours
+        return said
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    return f"{type(error).__name__}: {said}"
 
 
 def _logs_as_json() -> bool:
@@ -237,6 +249,10 @@ def evaluate(  # noqa: PLR0917 (one argument an option)
     today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     first = None if start is None else start.replace(tzinfo=UTC)
     last = today if end is None else min(end.replace(tzinfo=UTC), today)
+    if first is not None and first >= last:
+        raise click.UsageError(f"--from must be before --to, which is not included, and before {today:%Y-%m-%d}")
+    if imports and archive is None:
+        raise click.UsageError("--import fills an archive up: name it with --archive, or use `cryptopattern import`")
     analysis = Analysis.of(settings)
     say("reading the history")
     try:

@@ -80,17 +80,26 @@ def build_app(settings: Settings, *, warm_up: bool = False) -> FastAPI:
     return app
 
 
-def serve(settings: Settings, host: str, port: int) -> None:
-    """Serve until told to stop.
+def refuse_open_host(settings: Settings, host: str) -> None:
+    """See that an address which other machines reach is not served without a key.
 
     Raises:
-        ServeError: the address can be reached from other machines, and there is no key.
+        ServeError: it would be.
     """
     if not settings.api_keys and not _LOOPBACK.fullmatch(host):
         raise ServeError(
             f"{host} can be reached from other machines, and there is no key: make one with "
             "`cryptopattern api-key NAME`, and set CRYPTOPATTERN_API_KEYS to what it prints"
         )
+
+
+def serve(settings: Settings, host: str, port: int) -> None:
+    """Serve until told to stop.
+
+    Raises:
+        ServeError: the address can be reached from other machines, and there is no key.
+    """
+    refuse_open_host(settings, host)
     uvicorn.run(
         build_app(settings, warm_up=True),
         host=host,
