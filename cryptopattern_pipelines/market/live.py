@@ -34,7 +34,8 @@ from cryptopattern_pipelines.market.symbols import (
     okx_instrument,
     okx_instruments,
 )
-from cryptopattern_pipelines.market.transport import Host, Patience, Raw, gathered
+from cryptopattern_pipelines.market.transport import Host, Patience, Raw, Sent, gathered
+from cryptopattern_pipelines.market.venues import MORE
 from cryptopattern_pipelines.storage.schemas import (
     DERIVATIVES_METRICS,
     MARKET_CANDLES,
@@ -57,7 +58,7 @@ TICKERS = [
 
 
 # Whom there is to ask.
-VENUES = ("binance", "okx", "gate", "coinglass")
+VENUES = ("binance", "okx", "gate", "coinglass", *(venue.name for venue in MORE))
 
 
 class NoVenueError(MarketError):
@@ -127,6 +128,7 @@ class LiveSource:
         seed: of the chance in pauses between attempts.
         wall: this machine's clock, UTC.
         keep: is handed a call's answers as they came, with the start and the end that it asked for.
+        tell: is handed every question that was sent to a venue, once it is over.
     """
 
     def __init__(
@@ -145,6 +147,7 @@ class LiveSource:
         seed: int | None = None,
         wall: Callable[[], datetime] = lambda: datetime.now(UTC),
         keep: Callable[[list[Raw], datetime, datetime], None] | None = None,
+        tell: Callable[[Sent], None] | None = None,
     ) -> None:
         self.binance_spot_url = binance_spot_url
         self.binance_usdm_url = binance_usdm_url
@@ -157,9 +160,10 @@ class LiveSource:
         self.problems: list[Problem] = []
         self._coinglass_key = coinglass_key
         self._wanted = frozenset(venues)
-        self._jitter = random.Random(seed)
+        self._jitter = random.Random(seed)  # noqa: S311 - spreads waiting times
         self._wall = wall
         self._keep = keep
+        self._tell_sent = tell
 
     def candles(self, symbols: Iterable[str], start: datetime, end: datetime) -> pd.DataFrame:
         """Rows of MARKET_CANDLES; see `MarketSource.candles`. Only closed candles, by the venue's own clock.
@@ -241,6 +245,7 @@ class LiveSource:
                     days=days,
                     wall=self._wall,
                     keep=raws.append if self._keep else None,
+                    tell=self._tell_sent,
                 )
 
             hosts, desks, feeds = [], [], list[tuple[Feed, Host]]()
@@ -264,6 +269,10 @@ class LiveSource:
                 feeds.append(
                     (coinglass, await host("coinglass", self.coinglass_url, coinglass, coinglass.costs, **key))
                 )
+            for venue in MORE:
+                if venue.name in self._wanted:
+                    hosts.append(it := await host(venue.name, venue.url, venue.module, venue.module.costs))
+                    desks += [_Desk(venue.module, each, it, venue.instruments, venue.listed) for each in venue.markets]
             try:
                 yield _Venues(desks, feeds)
             finally:

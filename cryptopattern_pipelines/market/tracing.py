@@ -19,8 +19,12 @@ from cryptopattern_pipelines.market import binance, coinglass, gate, okx
 from cryptopattern_pipelines.market.hourly import LONGEST_SNAPSHOT_AGE, PERIOD
 from cryptopattern_pipelines.market.source import HOUR, SymbolError
 from cryptopattern_pipelines.market.symbols import as_listed, renamed
+from cryptopattern_pipelines.market.venues import MORE
 
-FIELDS: dict[str, dict[Any, str]] = {**binance.FIELDS, **okx.FIELDS, **gate.FIELDS, **coinglass.FIELDS}
+_MODULES = (binance, okx, gate, coinglass, *(venue.module for venue in MORE))
+FIELDS: dict[str, dict[Any, str]] = {
+    path: fields for module in _MODULES for path, fields in getattr(module, "FIELDS", {}).items()
+}
 _ORDERS = {*gate.FIELDS, *(path for path in okx.FIELDS if "liquidation" in path)}
 _LIQUIDATED = ("long_liquidated_usd", "short_liquidated_usd")
 # Where Gate counts seconds, and a venue names its instrument.

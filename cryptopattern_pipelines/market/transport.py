@@ -99,6 +99,20 @@ class Raw:
     response: httpx.Response
 
 
+@dataclass(frozen=True)
+class Sent:
+    """One question as it was sent once, and what came of it.
+
+    `outcome` is `ok`, `client_error` (another 4xx), `too_many`, `refused`, `server_error`, `timeout`, `unreachable`, or
+    `broken` for an answer that is no JSON; `seconds` is until the answer, or until it was given up.
+    """
+
+    host: str
+    path: str
+    outcome: str
+    seconds: float
+
+
 class Host:
     """One server of a venue, asked through one pool of connections, for as long as one call of a source lasts.
 
@@ -113,6 +127,7 @@ class Host:
         days: how many days the call asks for, which lengthen its deadline.
         wall: this machine's clock, UTC.
         keep: is handed every answer, where raw answers are kept.
+        tell: is handed every question that was sent, once it is over.
     """
 
     def __init__(
@@ -128,6 +143,7 @@ class Host:
         days: float = 1,
         wall: Callable[[], datetime] = lambda: datetime.now(UTC),
         keep: Callable[[Raw], None] | None = None,
+        tell: Callable[[Sent], None] | None = None,
     ) -> None:
         self.name = name
         self.wall = wall
@@ -140,6 +156,7 @@ class Host:
         self._busy = busy
         self._memory = memory or Memory()
         self._keep = keep
+        self._tell = tell
         self._places = asyncio.Semaphore(patience.at_once)
         self._trial = asyncio.Lock()
         self._queues: dict[Hashable, asyncio.Lock] = {}
@@ -207,8 +224,7 @@ class Host:
             async with self._places:
                 await self._quiet()
                 self._check()
-                async with asyncio.timeout(min(self._patience.longest_answer, self._left())):
-                    response = await self._client.get(path, params=dict(params))
+                response = await self._answer(path, params)
             status = response.status_code
             for cost in costs:
                 self._memory.meter(cost).heed(response.headers, self._now())
@@ -232,6 +248,28 @@ class Host:
         if self._busy(content):
             raise _AgainError(f"is busy ({content})", response, busy=True)
         return Answer(status, content, _time_of(response))
+
+    async def _answer(self, path: str, params: Mapping[str, str | int]) -> httpx.Response:
+        """The answer to a question that is sent now, and its account to who wants to know.
+
+        Raises:
+            TimeoutError, httpx.TransportError: there is none.
+        """
+        began, outcome = self._now(), "unreachable"
+        try:
+            async with asyncio.timeout(min(self._patience.longest_answer, self._left())):
+                response = await self._client.get(path, params=dict(params))
+            outcome = _outcome_of(response)
+        except (TimeoutError, httpx.TimeoutException):
+            outcome = "timeout"
+            raise
+        except httpx.DecodingError:
+            outcome = "broken"
+            raise
+        finally:
+            if self._tell:
+                self._tell(Sent(self.name, path, outcome, self._now() - began))
+        return response
 
     def _now(self) -> float:
         return self._memory.clock()
@@ -309,6 +347,19 @@ class Host:
 
     def _pause(self, attempt: int) -> float:
         return self._patience.pause * 2**attempt * (1 + self._jitter.random())
+
+
+def _outcome_of(response: httpx.Response) -> str:
+    """What an answer comes to, as `Sent` has it."""
+    status = response.status_code
+    if status in _REFUSALS:
+        return "refused"
+    if status == httpx.codes.TOO_MANY_REQUESTS:
+        return "too_many"
+    if status >= 400:
+        return "server_error" if status >= 500 else "client_error"
+    # Reading it a second time costs less than what follows from it; a page of a proxy is told by its beginning.
+    return "ok" if response.content.lstrip()[:1] in {b"{", b"["} else "broken"
 
 
 def _retry_after(response: httpx.Response) -> float | None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from os import cpu_count
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import dagster as dg
 import pandas as pd
@@ -27,7 +27,7 @@ class _Kept(NamedTuple):
     max_bytes: int
 
 
-class Reader(dg.ConfigurableResource):
+class Reader(dg.ConfigurableResource[Any]):
     """Reads the pictures of `raw_screenshots`, each once for each version of the reader."""
 
     max_bytes: int
@@ -46,8 +46,7 @@ class Reader(dg.ConfigurableResource):
         itself.
         """
         cache = ReadingCache(store.root, READER_VERSION)
-        texts = {sha256: cache.get(sha256) for sha256 in pictures["sha256"]}
-        readings = {sha256: decode(text) for sha256, text in texts.items() if text is not None}
+        readings = {sha256: decode(text) for sha256, text in cache.get_all(pictures["sha256"]).items()}
         unread = [
             _Kept(sha256, file, store.kept_bytes(kept_at), self.max_bytes)
             for sha256, file, kept_at in pictures[["sha256", "file", "kept_at"]].itertuples(index=False)

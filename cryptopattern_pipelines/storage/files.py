@@ -15,7 +15,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from filelock import FileLock, Timeout
 from upath import UPath
@@ -23,9 +23,18 @@ from upath import UPath
 Put = Callable[[str, bytes], None]
 
 _WRITING = ".writing-"
+# Other processes write, too: what was listed a moment ago says nothing.
+_OPTIONS = {"use_listings_cache": False}
+# One at a time is one GET an object. With more, each is asked for its size first, and a large one comes in pieces that
+# another writer may replace in between.
+_S3_OPTIONS = {"max_concurrency": 1}
 # So many files of a writer are on the disk before they take their names. A year of hours waits once, at its end: file
 # by file took forty times as long. What a power failure leaves of it is written again with the run that it broke.
 _FIRST = 8
+
+
+class StoreError(OSError):
+    """The store can't be reached as it is set; the message says where it was looked for and what to do."""
 
 
 class Files(Protocol):
@@ -56,11 +65,19 @@ class Files(Protocol):
 
 
 def files_at(root: str | Path | UPath) -> Files:
-    """Return the files under a folder or under any address that fsspec knows (`s3://…`, `memory://…`)."""
+    """Return the files under a folder or under any address that fsspec knows (`s3://…`, `memory://…`).
+
+    Raises:
+        StoreError: nothing that is installed knows such addresses.
+    """
     path = UPath(root)
     if path.protocol in {"", "file", "local"}:
         return DiskFiles(Path(path.path).absolute())
-    return ObjectFiles(path)
+    try:
+        return ObjectFiles(path)
+    except ImportError as error:
+        extra = "cryptopattern[s3]" if path.protocol in {"s3", "s3a"} else f"fsspec's package for {path.protocol}://"
+        raise StoreError(f"{root}: nothing here knows {path.protocol}:// addresses: install {extra}") from error
 
 
 class DiskFiles:
@@ -175,8 +192,9 @@ class ObjectFiles:
     """Objects under an address that fsspec knows."""
 
     def __init__(self, root: UPath) -> None:
-        self.root = root
-        self.fs = root.fs
+        options: dict[str, Any] = {**_OPTIONS, **(_S3_OPTIONS if root.protocol in {"s3", "s3a"} else {})}
+        self.root = UPath(root, **options)
+        self.fs = self.root.fs
         self.workers = 32  # a call waits for the network, not for a core
 
     def where(self, name: str) -> str:
@@ -190,20 +208,26 @@ class ObjectFiles:
         """Return an object's bytes, or None where there is none."""
         try:
             data: bytes = self.fs.cat_file(self._path(name))
-        except FileNotFoundError:
+        except FileNotFoundError as error:
+            self._refuse_missing_bucket(error)
             return None
         return data
 
     def exists(self, name: str) -> bool:
         """Say whether there is an object of that name."""
-        return bool(self.fs.isfile(self._path(name)))
+        try:
+            # Not `isfile`, which takes every error for a no.
+            return bool(self.fs.info(self._path(name))["type"] == "file")
+        except FileNotFoundError as error:
+            self._refuse_missing_bucket(error)
+            return False
 
     def names(self, folder: str) -> list[str]:
         """Return the names of what lies under a prefix, none where there is nothing."""
-        self.fs.invalidate_cache(self._path(folder))  # another process may have written since
         try:
             return [path.rstrip("/").rsplit("/", 1)[-1] for path in self.fs.ls(self._path(folder), detail=False)]
-        except FileNotFoundError:
+        except FileNotFoundError as error:
+            self._refuse_missing_bucket(error)
             return []
 
     @contextmanager
@@ -211,6 +235,16 @@ class ObjectFiles:
         """Hand out a function that puts objects, from any thread."""
 
         def put(name: str, data: bytes) -> None:
-            self.fs.pipe_file(self._path(name), data)
+            try:
+                self.fs.pipe_file(self._path(name), data)
+            except FileNotFoundError as error:
+                self._refuse_missing_bucket(error)
+                raise
 
         yield put
+
+    def _refuse_missing_bucket(self, error: FileNotFoundError) -> None:
+        """A bucket that isn't there is a wrong setting; taken for an absent object, the store would look empty."""
+        told = getattr(error.__cause__, "response", {})  # botocore's ClientError
+        if told.get("Error", {}).get("Code") == "NoSuchBucket":
+            raise StoreError(f"{self.root}: there is no such bucket: make it, or mend the store's address") from error

@@ -34,6 +34,7 @@ _PICTURES = "_screenshots"
 _MODELS = "_models"
 _IMPORTED = "_imported"
 _DAY = "date="
+_ASKED_BLINDLY = 24  # partitions that are asked for without a look at the days that there are
 _BATCH = 64  # files that one task reads: far fewer hand-overs between threads than one file a task
 
 
@@ -124,7 +125,7 @@ class ParquetTable:
         if strange:
             raise KeyError(f"{self.schema.name}: unknown columns {strange}")
         decoded = self._arrow(wanted if where is None else self._with_columns_of(wanted, where))
-        names = [self._name(at) for at in partitions(self.schema, start, end)]
+        names = self._worth_asking_for(partitions(self.schema, start, end))
 
         def read_some(some: list[str]) -> pyarrow.Table | None:
             tables = [table for name in some if (table := self._read_one(name, decoded)) is not None]
@@ -181,6 +182,16 @@ class ParquetTable:
             store_schema=False,
         )
         return sink.getvalue().to_pybytes()
+
+    def _worth_asking_for(self, window: pd.DatetimeIndex) -> list[str]:
+        """The files' names of a window, but for days of which nothing was ever written.
+
+        Most look back further than a young store reaches, and an object that isn't there costs as much as one that is.
+        """
+        if len(window) <= _ASKED_BLINDLY:
+            return [self._name(at) for at in window]
+        written = {name.removeprefix(_DAY) for name in self.files.names(self.schema.name)}
+        return [self._name(at) for at in window if f"{at:%Y-%m-%d}" in written]
 
     def _folder(self, at: pd.Timestamp) -> str:
         return f"{self.schema.name}/{_DAY}{at:%Y-%m-%d}"

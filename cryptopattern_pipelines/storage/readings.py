@@ -1,5 +1,7 @@
 """What a reader made of a picture, kept by the picture's hash and the reader's version, so nothing is read twice."""
 
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from upath import UPath
@@ -20,6 +22,13 @@ class ReadingCache:
         """Return the reading of a picture, or None where this version hasn't read it."""
         data = self.files.get(self._name(sha256))
         return None if data is None else data.decode()
+
+    def get_all(self, sha256s: Iterable[str]) -> dict[str, str]:
+        """Return the readings of those of these pictures that this version has read."""
+        wanted = list(dict.fromkeys(sha256s))
+        with ThreadPoolExecutor(self.files.workers) as pool:
+            found = zip(wanted, pool.map(self.get, wanted), strict=True)
+            return {sha256: reading for sha256, reading in found if reading is not None}
 
     def put(self, sha256: str, reading: str) -> None:
         """Keep the reading of a picture."""

@@ -57,6 +57,9 @@ def test_the_data_folders_file_comes_before_the_environment_and_that_before_dote
         ("CRYPTOPATTERN_PORT", "70000"),
         ("CRYPTOPATTERN_SCREENSHOT_TIMEZONE", "Mars/Olympus"),
         ("CRYPTOPATTERN_API_PROXIES", "*"),
+        ("CRYPTOPATTERN_DATA", "s3://bucket/data"),
+        ("CRYPTOPATTERN_LANDING", "s3://bucket/landing"),
+        ("CRYPTOPATTERN_STORE_URL", "s4://bucket/store"),
         ("CRYPTOPATTERN_API_PROXIES", "10.0.0.1/8"),
     ],
 )

@@ -24,10 +24,12 @@ with files_at(sys.argv[1]).writing("table") as put:
 """
 
 
-@pytest.fixture(params=["folder", "file://", "memory://"])
+@pytest.fixture(params=["folder", "file://", "memory://", "s3://"])
 def root(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "memory://":
         return f"memory://{uuid.uuid4().hex}"
+    if request.param == "s3://":
+        return f"{request.getfixturevalue('bucket')}/a b"
     return str(tmp_path / "a b") if request.param == "folder" else f"file://{tmp_path}/a b"
 
 
