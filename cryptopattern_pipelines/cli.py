@@ -20,6 +20,7 @@ from cryptopattern_pipelines.commands.options import MOMENT
 from cryptopattern_pipelines.commands.publish import publish
 from cryptopattern_pipelines.commands.serve import api_key, code_location, serve
 from cryptopattern_pipelines.commands.status import status
+from cryptopattern_pipelines.commands.trace import trace
 from cryptopattern_pipelines.resources.settings import PROJECT, Settings, SettingsError, load_settings
 
 # Progress goes where it doesn't mix with what a program reads.
@@ -85,7 +86,7 @@ def main() -> None:
         logs.set_up("json")
 
 
-for _command in (alerts, analyze, batch, serve, api_key, code_location, export, publish, status):
+for _command in (alerts, analyze, batch, serve, api_key, code_location, export, publish, status, trace):
     main.add_command(_command)
 
 

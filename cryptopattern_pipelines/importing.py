@@ -21,7 +21,7 @@ _DAY = timedelta(days=1)
 
 @dataclass(frozen=True)
 class Imported:
-    """What came of one file: good rows, their first hour, what changed; how many were set aside, by reason, and where."""
+    """What came of one file: good rows, their first hour, what changed; what was set aside, by reason, and where."""
 
     file: Path
     rows: int
