@@ -30,6 +30,7 @@ DATA_VARIABLE = "CRYPTOPATTERN_DATA"
 DATABASE_VARIABLE = "CRYPTOPATTERN_DATABASE_URL"
 PASSWORD_VARIABLE = "CRYPTOPATTERN_DATABASE_PASSWORD"
 SECRETS_VARIABLE = "CRYPTOPATTERN_SECRETS"
+BROKER_VARIABLE = "CRYPTOPATTERN_BROKER_URL"
 API_KEYS_VARIABLE = "CRYPTOPATTERN_API_KEYS"
 
 
@@ -149,6 +150,17 @@ class Settings(BaseSettings):
         default=True,
         validation_alias=_named("CRYPTOPATTERN_AUTOMATION"),
         description="whether schedules and sensors are on when the UI comes up",
+    )
+    broker_url: SecretStr = Field(
+        default=SecretStr(""),
+        validation_alias=_named(BROKER_VARIABLE),
+        description="address of a Redis, e.g. redis://host:6379/0: runs then go to workers by Celery (docs/cluster.md)",
+    )
+    workers: int = Field(
+        default=2,
+        ge=1,
+        validation_alias=_named("CRYPTOPATTERN_WORKERS"),
+        description="runs that Celery's workers do at once, all of them together",
     )
     port: int = Field(
         default=3000,
@@ -371,6 +383,14 @@ class Settings(BaseSettings):
             raise ValueError("must be a libpq URL that begins with postgresql://, or embedded")
         return value.replace("postgres://", "postgresql://", 1) if value else None
 
+    @field_validator("broker_url")
+    @classmethod
+    def _is_redis(cls, value: SecretStr) -> SecretStr:
+        address = value.get_secret_value()
+        if address and not address.startswith(("redis://", "rediss://")):
+            raise ValueError("must be the address of a Redis that begins with redis:// or rediss://")
+        return value
+
     @field_validator("api_proxies")
     @classmethod
     def _proxies_are_addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
@@ -430,6 +450,7 @@ def load_settings(**given: Any) -> Settings:
 
 def _shown(problem: Any) -> str:
     """The wrong value, but for an address, which may hold a password, and keys."""
-    hidden = {DATABASE_VARIABLE, PASSWORD_VARIABLE, API_KEYS_VARIABLE, "COINGLASS_API_KEY"} & set(problem["loc"])
+    secrets = {DATABASE_VARIABLE, PASSWORD_VARIABLE, BROKER_VARIABLE, API_KEYS_VARIABLE, "COINGLASS_API_KEY"}
+    hidden = secrets & set(problem["loc"])
     # A rule on several settings at once would show them all.
     return "" if hidden or not problem["loc"] else f"={problem['input']!r}"
