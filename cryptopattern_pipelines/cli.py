@@ -3,6 +3,7 @@
 Heavy imports stand inside the commands, so that `cryptopattern read` starts without Dagster.
 """
 
+import os
 import re
 import shlex
 from datetime import UTC, datetime
@@ -309,7 +310,9 @@ def _spread(settings: Settings, start: datetime, end: datetime, runs: int) -> No
     from cryptopattern_pipelines.local import prepare_home
 
     hours = window_to_fill(start, end)
-    prepare_home(settings)
+    # Where Dagster's home is another one, as in a pod of its Helm chart, its dagster.yaml is not ours to write.
+    if os.environ.get("DAGSTER_HOME", str(settings.dagster_home)) == str(settings.dagster_home):
+        prepare_home(settings)
     with dg.DagsterInstance.get() as instance:
         if not any(status.healthy for status in instance.get_daemon_statuses(["QUEUED_RUN_COORDINATOR"]).values()):
             raise click.ClickException("Dagster's daemon is not up, which hands out runs: start it (make up)")
