@@ -34,7 +34,7 @@ def of_celery() -> dict[str, Any]:
 
 
 def known_settings() -> set[str]:
-    return {choice for field in Settings.model_fields.values() for choice in field.validation_alias.choices}  # type: ignore[union-attr]
+    return {str(name) for field in Settings.model_fields.values() for name in field.validation_alias.choices}  # type: ignore[union-attr]
 
 
 def extras() -> set[str]:

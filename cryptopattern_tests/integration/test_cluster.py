@@ -52,7 +52,8 @@ def spread_settings(
 
 def one_machine(folder: Path, database_url: str) -> Installation:
     """The same range by one run of each job, in this process, into a folder."""
-    made = Installation.at(folder, database_url)
+    at = Installation.at(folder, database_url).settings
+    made = Installation(at.model_copy(update={"store_url": str(folder / "store")}))
     for job in ("history", "daily", "forecasts"):
         assert made.run(job, DAYS).success
     return made
