@@ -5,7 +5,7 @@ ifdef DATA
 export CRYPTOPATTERN_DATA := $(abspath $(DATA))
 endif
 
-.PHONY: demo up down serve doctor test backfill bench
+.PHONY: demo up down serve doctor test backfill bench audit
 
 demo:       ## set up, and run the bundled sample through every asset
 	@$(PYTHON) bootstrap.py demo
@@ -34,5 +34,8 @@ endif
 backfill:   ## make backfill FROM=2024-06-20 TO=2024-08-19 [ARCHIVE=folder or address]: fill a range, TO not included
 	@$(PYTHON) bootstrap.py backfill --from "$(FROM)" --to "$(TO)" $(if $(ARCHIVE),--archive "$(ARCHIVE)")
 
-bench:      ## make bench [ONLY=name]: measure against the rivals
-	@$(PYTHON) bootstrap.py bench $(ONLY)
+bench:      ## make bench [ONLY=name] [JSON=file] [MARKDOWN=file]: measure against the rivals, all figures in one table
+	@$(PYTHON) bootstrap.py bench $(ONLY) $(if $(JSON),--json "$(JSON)") $(if $(MARKDOWN),--markdown "$(MARKDOWN)")
+
+audit:      ## ask PyPI which of the pinned packages have known vulnerabilities; needs pypi.org
+	@$(PYTHON) bootstrap.py audit

@@ -6,7 +6,8 @@
     python3 bootstrap.py doctor                        say what is wrong, and what mends it
     python3 bootstrap.py backfill --from D --to D      fill a range of history
     python3 bootstrap.py test                          set up, and run everything that CI runs
-    python3 bootstrap.py bench [NAME]                  measure against the rivals
+    python3 bootstrap.py bench [NAME...] [--json FILE] [--markdown FILE]   measure against the rivals
+    python3 bootstrap.py audit                         ask PyPI which of the pinned packages have known vulnerabilities
     python3 bootstrap.py run ARGUMENT...               any other command of `cryptopattern`
 
 The Makefile's targets are these. Only the standard library is used here, since nothing else is there yet.
@@ -54,15 +55,20 @@ def main(arguments: list[str]) -> int:
         print(f"Python {platform.python_version()} is too old: 3.11 or later is needed (python3.11 bootstrap.py …)")
         return 2
     command, rest = arguments[0], arguments[1:]
-    if not set_up(with_tools=command in ("test", "bench")):
+    if not set_up(with_tools=command in ("test", "bench", "audit")):
         return 1
-    if command == "test":
-        bring_chromium()
-        bring_nginx()
-        return run_all(CHECKS)
+    if command in ("test", "audit"):
+        return test() if command == "test" else audit()
     if command == "bench":
         return call("python", "-m", "cryptopattern_tests.benchmarks", *rest)
     return call("cryptopattern", *(rest if command == "run" else arguments))
+
+
+def test() -> int:
+    """Run everything that CI runs."""
+    bring_chromium()
+    bring_nginx()
+    return run_all(CHECKS)
 
 
 def set_up(*, with_tools: bool) -> bool:
@@ -216,6 +222,17 @@ def bring_by_apt(package: str) -> bool:
     apt = ("env", "DEBIAN_FRONTEND=noninteractive", "apt-get")
     quietly(*apt, "update", "-qq")
     return quietly(*apt, "install", "-qq", "--yes", package)
+
+
+def audit() -> int:
+    """Ask for known vulnerabilities of every pinned package; 0 where all were looked up and none has any.
+
+    No part of the tests: its answer depends on the day, and on whether pypi.org can be reached. A package that it does
+    not know, as behind a mirror, is a failure: else nothing asked would look like nothing found.
+    """
+    if not install_packages(["--constraint", str(CONSTRAINTS), "pip-audit>=2.9"], said=True):
+        return 1
+    return call("pip-audit", "--requirement", str(CONSTRAINTS), "--no-deps", "--disable-pip", "--strict")
 
 
 def run_all(commands: tuple[tuple[str, ...], ...]) -> int:

@@ -13,7 +13,7 @@ import logging
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from io import StringIO
@@ -43,6 +43,9 @@ _BUDGET_SECONDS = 25.0
 _ANSWER_SECONDS = 15.0
 _HOUR = timedelta(hours=1)
 _PICTURE_HOURS = timedelta(hours=72)
+
+# Hours of before are history, of which a backfill may bring a year: nobody waits to be told of them.
+_NOTED_HOURS = timedelta(days=7)
 
 # Why a message may have come though nobody said so.
 _CUT_OFF = "no answer"
@@ -135,6 +138,55 @@ def message(row: Row, link: str, *, again: bool = False) -> tuple[str, str]:
     return f"{row['symbol']}: {claim}{severity}, {how}", "\n".join(lines)
 
 
+def digest(rows: Sequence[Row], overview: str, *, again: bool = False) -> tuple[str, str]:
+    """Title and text of one message that lists many alerts, the most severe first.
+
+    Args:
+        rows: SQUEEZE_ALERTS, at least one.
+        overview: where all of them can be looked at.
+        again: whether it may have come before.
+    """
+    groups: dict[tuple[int, str, str], list[Row]] = {}
+    for row in sorted(rows, key=_weight):
+        groups.setdefault((-_rank(row), row["kind"], row["claim"]), []).append(row)
+    lines = []
+    for (rank, kind, claim), alike in groups.items():
+        severity = f", {schemas.SEVERITIES[-rank - 1]}" if rank else ""
+        what = {"analysis": "score", "forecast": "chance within 24 hours, base rate", "squeeze": "under way"}[kind]
+        listed = ", ".join(dict.fromkeys(map(_listed, alike)))
+        lines.append(f"{claim.replace('_', ' ').lower()}{severity}, {what}: {listed}")
+    hours = sorted({f"{row['hour'] + _HOUR:%Y-%m-%d %H:%M}" for row in rows})
+    lines += [
+        f"{hours[0]} UTC." if len(hours) == 1 else f"{hours[0]} to {hours[-1]} UTC.",
+        f"What such scores were worth, beside any hour's base rate: {overview}",
+        *(["Sending was cut off before: some of this may have come already."] if again else []),
+    ]
+    severe = Counter(row["severity"] for row in rows if not _missing(row["severity"]))
+    counted = ", ".join(f"{severe[name]} {name}" for name in reversed(schemas.SEVERITIES) if severe[name])
+    return f"{len(rows)} more alerts{f': {counted}' if counted else ''}", "\n".join(lines)
+
+
+def _listed(row: Row) -> str:
+    """An alert in a list: its symbol and number."""
+    if row["kind"] == "analysis":
+        return f"{row['symbol']} {row['probability']:.0f}"
+    if row["kind"] == "forecast":
+        base = "not known" if _missing(row["base_rate_pct"]) else f"{row['base_rate_pct']:.0f} %"
+        return f"{row['symbol']} {row['probability']:.0f} % ({base})"
+    return str(row["symbol"])
+
+
+def _rank(row: Row) -> int:
+    """How severe an alert is: 0 where it has no severity, 1 for the least."""
+    return 0 if _missing(row["severity"]) else schemas.SEVERITIES.index(row["severity"]) + 1
+
+
+def _weight(row: Row) -> tuple[Any, ...]:
+    """What alerts are sorted by where not each of them gets a message: the most severe first, then the newest."""
+    score = 0.0 if _missing(row["probability"]) else row["probability"]
+    return -_rank(row), -row["hour"].timestamp(), -score, row["symbol"]
+
+
 def link_to(settings: Settings, row: Row) -> str:
     """Where an alert can be looked at: the symbol's page."""
     return f"{settings.public_url}/symbols/{quote(row['symbol'])}?days=7"
@@ -168,13 +220,18 @@ def label_of(address: str) -> str:
     return f"{service.service_name} {public[:8]}{whole[:4]}"
 
 
-def send(address: str, title: str, body: str, png: bytes | None = None) -> str | None:
-    """Send one message to one address; None when its service took it, else why not, without anything of the address."""
+def send(address: str, title: str, body: str, png: bytes | None = None, *, split: bool = False) -> str | None:
+    """Send one message to one address; None when its service took it, else why not, without anything of the address.
+
+    `split` sends what is longer than the service takes in parts.
+    """
     service = apprise.Apprise.instantiate(address)
     if service is None:
         return "Apprise does not know the address"
     if service.socket_read_timeout == apprise.URLBase.socket_read_timeout:  # no `rto` in the address
         service.socket_read_timeout = _ANSWER_SECONDS
+    if split:
+        service.overflow_mode = apprise.OverflowMode.SPLIT
     # A logger of its own, that hands nothing on: what Apprise says may hold a host, a channel or a token.
     words = StringIO()
     service.logger = logging.Logger("apprise", logging.DEBUG)
@@ -203,27 +260,50 @@ class Told:
 
     def __str__(self) -> str:
         """For people."""
-        names = {"SENT": "sent", "FAILED": "failed, tried again", "GIVEN_UP": "given up", "QUIET": "in quiet hours"}
+        names = {
+            "SENT": "sent",
+            "FAILED": "failed, tried again",
+            "GIVEN_UP": "given up",
+            "QUIET": "in quiet hours",
+            "TOO_OLD": "too old to be sent",
+        }
         said = ", ".join(f"{self.counts[key]} {name}" for key, name in names.items() if self.counts[key])
         return (said or "nothing new") + (f"; the last failure: {self.failure}" if self.failure else "")
 
 
-def deliver(  # noqa: PLR0917 (the log, what may be told, and three ways to make a message of it)
-    log: DeliveryLog,
-    rows: pd.DataFrame,
-    book: RuleBook,
-    link: Callable[[Row], str],
-    draw: Callable[[Row], bytes | None],
-    now: datetime,
-) -> Told:
-    """Queue what is new and young enough, and send what is due.
+@dataclass(frozen=True)
+class Shown:
+    """What a message shows besides words: where an alert, and where all can be looked at; an alert's picture."""
+
+    link: Callable[[Row], str]
+    overview: str
+    draw: Callable[[Row], bytes | None]
+
+
+@dataclass(frozen=True)
+class _Due:
+    """A delivery that is to be sent now, its alert, and the address that its log's label stands for."""
+
+    delivery: Delivery
+    row: Row
+    address: str
+
+    @property
+    def uncertain(self) -> bool:
+        """Whether it may have come already."""
+        return self.delivery.status == "SENDING" or (self.delivery.last_error or "").startswith(_CUT_OFF)
+
+
+def deliver(log: DeliveryLog, rows: pd.DataFrame, book: RuleBook, shown: Shown, now: datetime) -> Told:
+    """Queue what is new and young enough, note what is too old, and send what is due.
+
+    An address gets `book.messages` messages at most, of the most severe alerts, and one more that lists all others.
 
     Args:
         log: the held log.
         rows: SQUEEZE_ALERTS of the hours that are young enough.
         book: the rules that hold now.
-        link: where an alert can be looked at.
-        draw: an alert's picture.
+        shown: where alerts can be looked at, and their pictures.
         now: the time, UTC.
 
     Raises:
@@ -236,50 +316,108 @@ def deliver(  # noqa: PLR0917 (the log, what may be told, and three ways to make
         by_key[key] = {str(name): value for name, value in row.items()}
     labels = {name: {label_of(each): each for each in addresses} for name, addresses in book.addresses.items()}
     _queue(log, rows, by_key, book, labels, now)
-    # Of an alert that goes to several addresses the picture is drawn once.
-    pictures: dict[Key, bytes | None] = {}
-    counts: Counter[str] = Counter()
-    failure, began = None, time.monotonic()
+    sender = _Sender(log, shown, now)
+    sender.counts["TOO_OLD"] = _note_too_old(log, book, labels, now)
+    by_address: dict[str, list[_Due]] = {}
     for delivery in log.due(now):
-        if time.monotonic() - began > _BUDGET_SECONDS:
-            break
         rule, address = book.rule(delivery.rule), labels.get(delivery.rule, {}).get(delivery.address)
         known = by_key.get(delivery.alert)
         over = _over(delivery, known, address, now, book.max_age)
         if over:
-            log.note(delivery, "GIVEN_UP", last_error=over)
-            counts["GIVEN_UP"] += 1
-            failure = over
+            sender.give_up(delivery, over)
             continue
         # An address is known by its rule alone.
         assert known is not None
         assert address is not None
         assert rule is not None
         if rule.quiet is not None and rule.quiet.holds(now):
-            counts["QUIET"] += 1
+            sender.counts["QUIET"] += 1
             continue
-        uncertain = delivery.status == "SENDING" or (delivery.last_error or "").startswith(_CUT_OFF)
-        title, body = message(known, link(known), again=uncertain)
-        if delivery.alert not in pictures:
+        by_address.setdefault(delivery.address, []).append(_Due(delivery, known, address))
+    alone, together = [], []
+    for of_address in by_address.values():
+        # A list of one alert would be no less to read than its message.
+        if len(of_address) <= book.messages + 1:
+            alone += [[one] for one in of_address]
+        else:
+            of_address.sort(key=lambda one: _weight(one.row))
+            alone += [[one] for one in of_address[: book.messages]]
+            together.append(of_address[book.messages :])
+    for due in (*alone, *together):
+        if sender.is_late:
+            break
+        sender.send(due)
+    return Told(sender.counts, sender.failure)
+
+
+class _Sender:
+    """Sends messages one after another, and notes before and after each what came of it."""
+
+    def __init__(self, log: DeliveryLog, shown: Shown, now: datetime) -> None:
+        self._log, self._shown, self._now = log, shown, now
+        self._began = time.monotonic()
+        # Of an alert that goes to several addresses the picture is drawn once.
+        self._pictures: dict[Key, bytes | None] = {}
+        self.counts: Counter[str] = Counter()
+        self.failure: str | None = None
+
+    @property
+    def is_late(self) -> bool:
+        """Whether what is left has to wait for the next time."""
+        return time.monotonic() - self._began > _BUDGET_SECONDS
+
+    def give_up(self, delivery: Delivery, reason: str) -> None:
+        """Note that a delivery isn't tried any more."""
+        self._log.note(delivery, "GIVEN_UP", last_error=reason)
+        self.counts["GIVEN_UP"] += 1
+        self.failure = reason
+
+    def send(self, due: Sequence[_Due]) -> None:
+        """Send one message: an alert, or a list of several to one address."""
+        first, rest = due[0], due[1:]
+        again = any(one.uncertain for one in due)
+        if rest:
+            (title, body), png = digest([one.row for one in due], self._shown.overview, again=again), None
+        else:
+            title, body = message(first.row, self._shown.link(first.row), again=again)
+            png = self._picture(first)
+        for one in due:
+            wait = FIRST_WAIT * 2**one.delivery.attempts
+            attempts = one.delivery.attempts + 1
+            self._log.note(one.delivery, "SENDING", attempts=attempts, next_attempt_at=self._now + wait)
+        reason = send(first.address, title, body, png, split=bool(rest))
+        for one in due:
+            if reason is None:
+                self._log.note(one.delivery, "SENT", sent_at=self._now, last_error=None)
+            else:
+                # That it may have come stays known, whatever comes after.
+                certain = not one.uncertain or reason == _CUT_OFF
+                self._log.note(one.delivery, "FAILED", last_error=reason if certain else f"{_CUT_OFF}, then: {reason}")
+        self.counts["SENT" if reason is None else "FAILED"] += len(due)
+        if reason is not None:
+            self.failure = f"{first.delivery.address}: {reason}"
+
+    def _picture(self, due: _Due) -> bytes | None:
+        key = due.delivery.alert
+        if key not in self._pictures:
             try:
-                pictures[delivery.alert] = draw(known)
+                self._pictures[key] = self._shown.draw(due.row)
             except (UnreadablePartitionError, OSError, ValueError) as error:
                 # Nobody is left without a word since a picture can't be drawn.
-                pictures[delivery.alert] = None
-                failure = f"sent without its picture: {error}"
-        wait = FIRST_WAIT * 2**delivery.attempts
-        log.note(delivery, "SENDING", attempts=delivery.attempts + 1, next_attempt_at=now + wait)
-        reason = send(address, title, body, pictures[delivery.alert])
-        if reason is None:
-            log.note(delivery, "SENT", sent_at=now, last_error=None)
-            counts["SENT"] += 1
-        else:
-            failure = f"{delivery.address}: {reason}"
-            # That it may have come stays known, whatever comes after.
-            certain = not uncertain or reason == _CUT_OFF
-            log.note(delivery, "FAILED", last_error=reason if certain else f"{_CUT_OFF}, then: {reason}")
-            counts["FAILED"] += 1
-    return Told(counts, failure)
+                self._pictures[key] = None
+                self.failure = f"sent without its picture: {error}"
+        return self._pictures[key]
+
+
+def _note_too_old(log: DeliveryLog, book: RuleBook, labels: Mapping[str, Mapping[str, str]], now: datetime) -> int:
+    """Note the alerts of the last days that were older than they may be when they were found; how many."""
+    listeners = [
+        (rule.name, label, timedelta(hours=rule.cooldown_hours))
+        for rule in book.rules
+        for label in labels.get(rule.name, {})
+    ]
+    reason = f"older than {book.max_age / _HOUR:g} hours when it was found"
+    return log.note_too_old(listeners, now - _NOTED_HOURS, now - book.max_age - _HOUR, reason, now)
 
 
 def _queue(  # noqa: PLR0917 (what `deliver` has at hand)

@@ -3,6 +3,7 @@
 Heavy imports stand inside the commands, so that `cryptopattern read` starts without Dagster.
 """
 
+import logging
 import os
 import re
 import shlex
@@ -20,7 +21,7 @@ from cryptopattern_pipelines.commands.options import MOMENT
 from cryptopattern_pipelines.commands.publish import publish
 from cryptopattern_pipelines.commands.serve import api_key, code_location, serve, worker
 from cryptopattern_pipelines.commands.status import status
-from cryptopattern_pipelines.resources.settings import PROJECT, Settings, load_settings
+from cryptopattern_pipelines.resources.settings import PROJECT, Settings, SettingsError, load_settings
 
 # Progress goes where it doesn't mix with what a program reads.
 _PEOPLE = Console(stderr=True)
@@ -32,10 +33,25 @@ class _Program(click.Group):
     def invoke(self, context: click.Context) -> Any:
         """Run a command; errors of the machine or the database become one line, all others are bugs and stay whole."""
         try:
-            return super().invoke(context)
-        except _errors_from_outside() as error:
-            said = str(error).strip().splitlines()[0]
-            raise click.ClickException(f"{type(error).__name__}: {said}") from error
+            try:
+                return super().invoke(context)
+            except _errors_from_outside() as error:
+                said = str(error).strip().splitlines()[0]
+                raise click.ClickException(f"{type(error).__name__}: {said}") from error
+        except click.ClickException as error:
+            if not _logs_as_json():
+                raise
+            command = context.invoked_subcommand
+            logging.getLogger(__name__).error(error.format_message(), extra={"command": command})
+            raise click.exceptions.Exit(error.exit_code) from error
+
+
+def _logs_as_json() -> bool:
+    """Whether the settings say so; wrong ones are told as text."""
+    try:
+        return load_settings().log_format == "json"
+    except SettingsError:
+        return False
 
 
 def _errors_from_outside() -> tuple[type[Exception], ...]:
@@ -52,6 +68,10 @@ def _errors_from_outside() -> tuple[type[Exception], ...]:
 @click.version_option(package_name="cryptopattern")
 def main() -> None:
     """Liquidation screenshots and exchange data become squeeze analyses and honest win rates."""
+    if _logs_as_json():
+        from cryptopattern_pipelines import logs
+
+        logs.set_up("json")
 
 
 for _command in (alerts, analyze, batch, serve, api_key, code_location, worker, export, publish, status):
@@ -89,7 +109,7 @@ def read(paths: tuple[Path, ...], as_json: bool, words: bool, annotate: Path | N
 
 @main.command()
 @click.option("--from", "start", required=True, type=MOMENT, help="First day or hour, UTC.")
-@click.option("--to", "end", required=True, type=MOMENT, help="Day or hour before which to stop, UTC.")
+@click.option("--to", "end", required=True, type=MOMENT, help="Day or hour before which to stop, not included, UTC.")
 @click.option("--archive", help="Take the market from this archive: a folder, or a mirror's address.")
 @click.option("--symbols", help="Coins, comma between; those of the settings otherwise.")
 @click.option("--runs", type=click.IntRange(1), help="Cut the range into so many parts, for Dagster's workers to run.")
@@ -182,7 +202,7 @@ def _assignment(text: str) -> tuple[str, str | float]:
 
 @main.command()
 @click.option("--from", "start", type=MOMENT, help="First day that is scored; else as early as can be.")
-@click.option("--to", "end", type=MOMENT, help="Day before which to stop, UTC; else the last whole day.")
+@click.option("--to", "end", type=MOMENT, help="Day before which to stop, not included, UTC; else today.")
 @click.option("--archive", help="Compute from this archive, a folder or a mirror's address, instead of the store.")
 @click.option("--symbols", help="With --archive: coins, comma between; those of the settings otherwise.")
 @click.option(
@@ -223,6 +243,7 @@ def evaluate(  # noqa: PLR0917 (one argument an option)
     today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     first = None if start is None else start.replace(tzinfo=UTC)
     last = today if end is None else min(end.replace(tzinfo=UTC), today)
+    analysis = Analysis.of(settings)
     say("reading the history")
     try:
         if archive is None:
@@ -231,9 +252,9 @@ def evaluate(  # noqa: PLR0917 (one argument an option)
             files = [(name, Path(file)) for name, _, file in (each.partition("=") for each in imports)]
             coins = [parse(symbol).coin for symbol in settings.symbols]
             cache = settings.data / "archive"
-            signals = Analysis.of(settings).signals()
-            tables = evaluating.from_archive(archive, cache, coins, files, first or FIRST_DAY, last, signals)
-        report = evaluating.evaluate(tables, first, last, say)
+            begin = first or FIRST_DAY
+            tables = evaluating.from_archive(archive, cache, coins, files, begin, last, analysis.signals())
+        report = evaluating.evaluate(tables, first, last, say, analysis.training())
     except evaluating.EvaluationError as error:
         raise click.ClickException(str(error)) from error
     written = evaluating.write_report(report, out)

@@ -5,6 +5,7 @@ from typing import Any
 
 import dagster as dg
 
+from cryptopattern_pipelines import logs
 from cryptopattern_pipelines.assets import alerts, forecasts, market, outcomes, screenshots, squeeze, symbols
 from cryptopattern_pipelines.assets.serving import serving_asset
 from cryptopattern_pipelines.automation import jobs
@@ -29,6 +30,7 @@ from cryptopattern_pipelines.resources.reader import Reader
 from cryptopattern_pipelines.resources.settings import Settings, load_settings
 from cryptopattern_pipelines.resources.stores import LandingFolder, Store
 from cryptopattern_pipelines.storage.schemas import TABLES
+from cryptopattern_pipelines.tracking import ErrorTracker
 
 
 def build_definitions(settings: Settings, resources: Mapping[str, Any] | None = None) -> dg.Definitions:
@@ -51,7 +53,7 @@ def build_definitions(settings: Settings, resources: Mapping[str, Any] | None = 
             missed_hours(sensors_are),
             days_after_late_hours(sensors_are),
             forecasts_after_late_days(sensors_are),
-            failures(sensors_are, ui=address(settings)),
+            failures(sensors_are, ui=address(settings), tracker=ErrorTracker(settings)),
             silence(sensors_are, ui=address(settings)),
             alerts_sensor(sensors_are, settings),
         ],
@@ -66,6 +68,7 @@ def build_definitions(settings: Settings, resources: Mapping[str, Any] | None = 
             "alert_rules": AlertRules.of(settings),
             **(resources or {}),
         },
+        loggers=logs.loggers(settings.log_format),
         executor=claiming_executor(settings),
     )
 

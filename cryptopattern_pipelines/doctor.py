@@ -302,6 +302,8 @@ def _alerts(settings: Settings, *, asks: bool) -> Finding:
         f"{len(book.rules)} rules; of two days {told.sent} sent, {told.tried_again} tried again, "
         f"{told.given_up} given up"
     )
+    if told.too_old:
+        said += f", {told.too_old} too old when they were found"
     if told.tried_again or told.given_up:
         why = f"; the last failure: {told.last_error}" if told.last_error else ""
         look = "cryptopattern alerts --test; all of them are in serving.alert_deliveries"

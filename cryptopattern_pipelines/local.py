@@ -74,7 +74,7 @@ def start_ui(settings: Settings) -> bool:
     program = Path(sys.executable).with_name("dg")  # of this environment, activated or not
     with log.open("wb") as output:
         leader = subprocess.Popen(
-            [program, "dev", "--host", "127.0.0.1", "--port", str(settings.port)],
+            [program, "dev", "--host", "127.0.0.1", "--port", str(settings.port), *log_options(settings)],
             cwd=PROJECT,
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -91,6 +91,11 @@ def start_ui(settings: Settings) -> bool:
         time.sleep(0.3)
     stop_ui(settings)
     raise LocalError(f"the UI did not come up: {_last_line(log)} (all of it in {log})")
+
+
+def log_options(settings: Settings) -> list[str]:
+    """What Dagster's own programs are told so that they log as the settings say."""
+    return ["--log-format", "json"] if settings.log_format == "json" else []
 
 
 def end_orphaned_runs(settings: Settings, instance: dg.DagsterInstance) -> int:
@@ -167,7 +172,7 @@ def _answers(host: str, port: int) -> bool:
 def is_up(settings: Settings) -> bool:
     """Whether the UI answers."""
     try:
-        with urllib.request.urlopen(f"{address(settings)}/server_info", timeout=2) as answer:
+        with urllib.request.urlopen(f"{address(settings)}/server_info", timeout=2) as answer:  # noqa: S310 - of this machine
             return bool(answer.status == 200)
     except (urllib.error.URLError, OSError):
         return False

@@ -56,7 +56,10 @@ class Desk:
 
     def tell(self, *rows: dict[str, Any]) -> None:
         frame = SQUEEZE_ALERTS.conform(rows).sort_values(list(SQUEEZE_ALERTS.key))
-        self.store.table(SQUEEZE_ALERTS).write(frame, THIS_HOUR - 48 * HOUR, THIS_HOUR)
+        window = (THIS_HOUR - 48 * HOUR, THIS_HOUR)
+        self.store.table(SQUEEZE_ALERTS).write(frame, *window)
+        assert self.settings.database_url
+        postgres.publish(self.settings.database_url, SQUEEZE_ALERTS, lambda: frame, *window)
 
     def tick(self) -> str:
         resources = {
@@ -140,10 +143,109 @@ def test_addresses_that_differ_in_their_secrets_alone_are_told_apart() -> None:
     assert all("b" * 28 not in alerting.label_of(user) for user in users)
 
 
-def test_what_is_old_is_never_sent(desk: Desk, box: Mailbox) -> None:
-    desk.tell(alert(4), alert(40))
+def test_what_is_old_is_never_sent_and_the_log_says_so(desk: Desk, box: Mailbox) -> None:
+    desk.tell(alert(4), alert(40, "ETH"), alert(40, status="COOLDOWN"))
+    assert desk.tick() == "2 too old to be sent"
     assert desk.tick() == "nothing new"
     assert box.messages == []
+    noted = desk.sql("SELECT symbol, status, attempts, last_error FROM serving.alert_deliveries ORDER BY symbol")
+    assert noted == [(symbol, "TOO_OLD", 0, "older than 3 hours when it was found") for symbol in ("BTC", "ETH")]
+
+
+def test_what_is_old_and_of_no_rule_or_told_within_its_cool_down_is_no_loss(desk: Desk, box: Mailbox) -> None:
+    desk.tell(alert(1))
+    desk.tick()
+    desk.rules("max_age_hours = 0.001\n" + RULES)
+    desk.tell(alert(2), alert(1), alert(30) | {"rule": "of before"})
+    assert desk.tick() == "nothing new"
+    assert len(box.messages) == 1
+    desk.tell(alert(7), alert(1))
+    assert desk.tick() == "1 too old to be sent"
+
+
+def test_an_old_alert_keeps_no_newer_one_from_being_told(desk: Desk, box: Mailbox) -> None:
+    desk.tell(alert(5))
+    assert desk.tick() == "1 too old to be sent"
+    desk.tell(alert(5), alert(1))
+    assert desk.tick() == "1 sent"
+    assert len(box.messages) == 1
+
+
+def test_of_many_alerts_the_most_severe_get_a_message_and_one_lists_all_others(desk: Desk, box: Mailbox) -> None:
+    desk.rules("messages = 3\n" + RULES)
+    crash = [alert(1, f"C{number}") | {"probability": 65.0 + number} for number in range(9)]
+    extreme = [alert(1, f"X{number}") | {"severity": "EXTREME", "probability": 90.0} for number in range(4)]
+    desk.tell(*crash, *extreme)
+    assert desk.tick() == "13 sent"
+    assert desk.tick() == "nothing new"
+    *alone, last = box.messages
+    assert [message["title"] for message in alone] == [
+        f"X{number}: short squeeze, EXTREME, score 90 of 100" for number in range(3)
+    ]
+    assert last["title"] == "10 more alerts: 1 EXTREME, 9 MAJOR"
+    assert last["message"].splitlines() == [
+        "short squeeze, EXTREME, score: X3 90",
+        "short squeeze, MAJOR, score: C8 73, C7 72, C6 71, C5 70, C4 69, C3 68, C2 67, C1 66, C0 65",
+        f"{THIS_HOUR:%Y-%m-%d %H:%M} UTC.",
+        "What such scores were worth, beside any hour's base rate: http://127.0.0.1:5000/",
+    ]
+
+
+def test_one_alert_more_than_messages_gets_its_own(desk: Desk, box: Mailbox) -> None:
+    desk.rules("messages = 2\n" + RULES)
+    desk.tell(*(alert(1, f"C{number}") for number in range(3)))
+    assert desk.tick() == "3 sent"
+    assert sorted(message["title"][:3] for message in box.messages) == ["C0:", "C1:", "C2:"]
+
+
+def test_a_list_that_was_not_taken_is_sent_again(desk: Desk, box: Mailbox) -> None:
+    desk.rules("messages = 1\n" + RULES)
+    desk.tell(*(alert(1, f"C{number}") for number in range(5)))
+    box.status = 500
+    assert desk.tick().startswith("5 failed, tried again; the last failure: ")
+    box.status = 200
+    assert desk.tick() == "nothing new"  # it waits
+    desk.wait()
+    assert desk.tick() == "5 sent"
+    assert [message["title"] for message in box.messages[-2:]] == [
+        "C0: short squeeze, MAJOR, score 72 of 100",
+        "4 more alerts: 4 MAJOR",
+    ]
+    assert desk.sql("SELECT DISTINCT status, attempts FROM serving.alert_deliveries") == [("SENT", 2)]
+
+
+def test_a_list_tells_chances_beside_their_base_rate_and_that_it_may_have_come() -> None:
+    forecast = {"kind": "forecast", "claim": "up_move", "severity": None, "probability": 12.0, "base_rate_pct": 4.0}
+    seen = {"kind": "squeeze", "probability": None}
+    rows = SQUEEZE_ALERTS.conform(
+        [alert(1) | forecast, alert(2, "ETH") | forecast | {"base_rate_pct": None}, alert(1, "SOL") | seen]
+    )
+    title, body = alerting.digest(rows.to_dict("records"), "http://here/", again=True)
+    assert title == "3 more alerts: 1 MAJOR"
+    assert body.splitlines() == [
+        "short squeeze, MAJOR, under way: SOL",
+        "up move, chance within 24 hours, base rate: BTC 12 % (4 %), ETH 12 % (not known)",
+        f"{THIS_HOUR - HOUR:%Y-%m-%d %H:%M} to {THIS_HOUR:%Y-%m-%d %H:%M} UTC.",
+        "What such scores were worth, beside any hour's base rate: http://here/",
+        "Sending was cut off before: some of this may have come already.",
+    ]
+
+
+def test_a_list_longer_than_a_service_takes_comes_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    parts: list[str] = []
+    discord = "apprise.plugins.discord.NotifyDiscord"
+
+    def taken(_self: Any, payload: Any, **_: Any) -> bool:
+        parts.append(str(payload))
+        return True
+
+    monkeypatch.setattr(f"{discord}._send", taken)
+    monkeypatch.setattr(f"{discord}.throttle", lambda *_, **__: None)
+    rows = SQUEEZE_ALERTS.conform([alert(1, f"COIN{number}") for number in range(600)])
+    title, body = alerting.digest(rows.to_dict("records"), "http://here/")
+    assert alerting.send(f"discord://{'1' * 18}/{'a' * 68}", title, body, split=True) is None
+    assert len(parts) > 1
+    assert all(any(f"COIN{number} 72" in part for part in parts) for number in (0, 599))
 
 
 def test_what_was_not_taken_is_sent_again_and_later_each_time(desk: Desk, box: Mailbox) -> None:
@@ -256,6 +358,7 @@ def test_without_a_rules_file_nothing_is_sent(desk: Desk, box: Mailbox) -> None:
         (RULES + "symbols = []", "rule 'r': symbols: "),
         (RULES + 'quiet = "10pm"', "rule 'r': quiet: write quiet hours as 22:00-07:00"),
         (RULES + 'timezone = "Mars/Base"', "rule 'r': timezone: 'Mars/Base' is no time zone"),
+        ("messages = 0\n" + RULES, "messages: "),
         (RULES + "cooldown_hours = 25", "rule 'r': cooldown_hours: "),
         (RULES + "colour = 1", "rule 'r': colour: no such field"),
         (RULES + 'kind = "squeeze"\nprobability = 5', "rule 'r': probability says nothing of the kind squeeze"),

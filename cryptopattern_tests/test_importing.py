@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 
 from cryptopattern_pipelines.assets.market import realised_liquidations
 from cryptopattern_pipelines.cli import main
+from cryptopattern_pipelines.resources.database import ServingDatabase
 from cryptopattern_pipelines.resources.market import Market
 from cryptopattern_pipelines.resources.settings import load_settings
 from cryptopattern_pipelines.resources.stores import Store
@@ -57,7 +58,7 @@ def test_what_was_imported_is_in_the_partition_each_time_that_it_is_written(tmp_
         result = dg.materialize(
             [realised_liquidations],
             partition_key="2024-08-05-13:00",
-            resources={"store": Store.of(given), "market": Market.of(given)},
+            resources={"store": Store.of(given), "market": Market.of(given), "database": ServingDatabase(given)},
         )
         assert result.success
         rows = TableStore(data / "store").table("realised_liquidations").read(START, START + HOUR)

@@ -17,9 +17,11 @@ from cryptopattern_pipelines.api.routes import analyze, service, tables
 from cryptopattern_pipelines.api.security import Guard
 from cryptopattern_pipelines.api.services import Services
 from cryptopattern_pipelines.resources.settings import Settings
+from cryptopattern_pipelines.tracking import ErrorTracker
 from cryptopattern_pipelines.web import routes as pages
 
 _LOOPBACK = re.compile(r"localhost|::1|127(\.\d{1,3}){3}")
+_FORMS = ("/api/v1/analyze/", "/read")
 _KEEP_ALIVE_SECONDS, _GOING_DOWN_SECONDS = 5, 30
 
 _ABOUT = """Liquidation screenshots and exchange data as squeeze analyses and honest win rates.
@@ -35,7 +37,7 @@ class ServeError(click.ClickException):
 
 def build_app(settings: Settings, *, warm_up: bool = False) -> FastAPI:
     """The service of these settings; `warm_up` starts the processes that read before the first picture comes."""
-    services = Services.of(settings)
+    services, tracker = Services.of(settings), ErrorTracker(settings)
 
     @asynccontextmanager
     async def running(_app: FastAPI) -> AsyncIterator[None]:
@@ -43,6 +45,7 @@ def build_app(settings: Settings, *, warm_up: bool = False) -> FastAPI:
             services.pictures.warm_up()
         yield
         services.close()
+        tracker.close()
 
     app = FastAPI(
         title="cryptopattern",
@@ -54,6 +57,7 @@ def build_app(settings: Settings, *, warm_up: bool = False) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.services = services
+    tell_errors(app)
     # The key is looked at before any of this is reached (`security.py`); these lines tell OpenAPI of it.
     needed = [Depends(HTTPBearer(auto_error=False, description="an API key"))] if settings.api_keys else []
     for_reads = needed if settings.api_key_for_reads else []
@@ -62,9 +66,8 @@ def build_app(settings: Settings, *, warm_up: bool = False) -> FastAPI:
     app.include_router(analyze.routes(services, for_writes=needed), dependencies=for_reads)
     app.include_router(pages.open_routes(app.openapi))
     app.include_router(pages.routes(services))
-    tell_errors(app)
     # The last that is added is the first that a request meets.
-    app.add_middleware(BodyLimit, most_bytes=settings.api_max_body, seconds=settings.api_body_seconds)
+    app.add_middleware(BodyLimit, most_bytes=settings.api_max_body, seconds=settings.api_body_seconds, forms=_FORMS)
     if settings.api_cors:
         app.add_middleware(
             CORSMiddleware,
@@ -73,7 +76,7 @@ def build_app(settings: Settings, *, warm_up: bool = False) -> FastAPI:
             allow_headers=["Authorization", "X-API-Key", "If-None-Match"],
             expose_headers=["ETag", "Link", "Retry-After", "X-Request-Id"],
         )
-    app.add_middleware(Guard, settings=settings, telemetry=services.telemetry)
+    app.add_middleware(Guard, settings=settings, telemetry=services.telemetry, tracker=tracker)
     return app
 
 
@@ -100,4 +103,6 @@ def serve(settings: Settings, host: str, port: int) -> None:
         timeout_graceful_shutdown=_GOING_DOWN_SECONDS,
         access_log=False,
         log_level="info",
+        # As JSON its messages go where all go.
+        log_config=None if settings.log_format == "json" else uvicorn.config.LOGGING_CONFIG,
     )

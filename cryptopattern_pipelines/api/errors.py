@@ -5,6 +5,7 @@ What belongs here: the shape and the status codes. What does not: when something
 """
 
 from collections.abc import Mapping
+from typing import Any, Literal
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -31,13 +32,18 @@ NAMES = {
     500: "internal_error",
     503: "unavailable",
 }
+_OTHER = "error"  # of a status that none of our routes answers
+# FastAPI tells of this form of wrong parameters for every route that has some; here they are a 400 in our own.
+_NOT_OURS = ("HTTPValidationError", "ValidationError")
 
 
 class ErrorAnswer(BaseModel):
     """What every error looks like."""
 
-    success: bool = Field(False, description="always false")
-    error: str = Field(description="what kind of error, for programs")
+    success: Literal[False] = Field(False, description="always false")
+    error: Literal[(*NAMES.values(), _OTHER)] = Field(  # type: ignore[valid-type]
+        description="what kind of error, for programs"
+    )
     message: str = Field(description="what is wrong and what to do, for people")
 
 
@@ -51,8 +57,8 @@ class ApiError(HTTPException):
 def error_answer(scope: Scope, status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
     """An error in the one shape that all have, or as a page where a browser asked for one."""
     if wants_page(scope):
-        return error_page(status, NAMES.get(status, "error"), message, dict(headers or {}))
-    shown = {"success": False, "error": NAMES.get(status, "error"), "message": message}
+        return error_page(status, NAMES.get(status, _OTHER), message, dict(headers or {}))
+    shown = {"success": False, "error": NAMES.get(status, _OTHER), "message": message}
     return JSONResponse(shown, status, {"Cache-Control": "no-store", **(headers or {})})
 
 
@@ -63,9 +69,23 @@ def documented(*statuses: int) -> dict[int | str, dict[str, object]]:
 
 
 def tell_errors(app: FastAPI) -> None:
-    """Answer every error of an app in the one shape."""
+    """Answer every error of an app in the one shape, and let its OpenAPI document tell of no other."""
+    made = app.openapi
+    app.openapi = lambda: _in_our_shape(made())  # type: ignore[method-assign]
     app.add_exception_handler(HTTPException, _told)
     app.add_exception_handler(RequestValidationError, _wrong_parameters)
+
+
+def _in_our_shape(document: dict[str, Any]) -> dict[str, Any]:
+    """The document, which FastAPI makes once and hands out, without the answers that this service never gives."""
+    for methods in document["paths"].values():
+        for operation in methods.values():
+            told = operation["responses"].get("422", {}).get("content", {}).get("application/json", {})
+            if told.get("schema", {}).get("$ref", "").endswith(f"/{_NOT_OURS[0]}"):
+                del operation["responses"]["422"]
+    for name in _NOT_OURS:
+        document["components"]["schemas"].pop(name, None)
+    return document
 
 
 def _told(request: Request, error: Exception) -> Response:

@@ -61,10 +61,13 @@ def too_many(seconds: float, message: str = "too many requests: wait as long as 
 
 
 class BodyLimit:
-    """Cuts a body off that is too large or comes too slowly, while it is read, whatever its headers promise."""
+    """Cuts a body off that is too large or comes too slowly, while it is read, whatever its headers promise.
 
-    def __init__(self, app: ASGIApp, most_bytes: int, seconds: float) -> None:
-        self.app, self.most_bytes, self.seconds = app, most_bytes, seconds
+    Addresses that begin with one of `forms` take forms, and no other kind of body is read there.
+    """
+
+    def __init__(self, app: ASGIApp, most_bytes: int, seconds: float, forms: tuple[str, ...]) -> None:
+        self.app, self.most_bytes, self.seconds, self.forms = app, most_bytes, seconds, forms
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request whose body is read through the limit."""
@@ -80,7 +83,8 @@ class BodyLimit:
             await error_answer(scope, 413, too_large.detail, closing)(scope, receive, send)
             return
         kind = dict(scope["headers"]).get(b"content-type", b"").split(b";")[0].strip().lower()
-        if scope["method"] == "POST" and kind != b"multipart/form-data":
+        takes_forms = scope["method"] == "POST" and scope["path"].startswith(self.forms)
+        if takes_forms and kind != b"multipart/form-data":
             told = "send the pictures as a form: multipart/form-data, field images"
             await error_answer(scope, 415, told, closing)(scope, receive, send)
             return

@@ -21,6 +21,7 @@ import sqlalchemy as sa
 from cryptopattern_pipelines.api.errors import ApiError
 from cryptopattern_pipelines.resources.database import ServingDatabase, database_url, with_options
 from cryptopattern_pipelines.resources.settings import Settings
+from cryptopattern_pipelines.storage import counts, deliveries
 from cryptopattern_pipelines.storage.embedded import EmbeddedPostgresError
 from cryptopattern_pipelines.storage.postgres import SERVING
 from cryptopattern_pipelines.storage.schemas import SQUEEZE_ANALYSES, TABLES, TEXT, TIME, WHOLE, TableSchema
@@ -66,6 +67,59 @@ class TableState:
     rows: int
     newest: datetime | None
     hours_behind: float | None
+
+
+@dataclass(frozen=True)
+class Count:
+    """Rows of a table of the last hours, as far back as `since`, counted by some of its columns.
+
+    `labels` are the columns' names in the metrics, `columns` what they are in SQL.
+    """
+
+    name: str
+    means: str
+    table: str
+    labels: tuple[str, ...]
+    columns: tuple[str, ...]
+    since: str = "24 hours"
+
+
+# In steps that a person reads off a chart: below half, and then finer towards certainty.
+_BAND = (
+    "CASE WHEN confidence >= 0.95 THEN '0.95-1' WHEN confidence >= 0.9 THEN '0.9-0.95' "
+    "WHEN confidence >= 0.75 THEN '0.75-0.9' WHEN confidence >= 0.5 THEN '0.5-0.75' ELSE '0-0.5' END"
+)
+COUNTS = (
+    Count(
+        "pictures_read",
+        "pictures of the last 24 hours, by kind of chart and confidence in it",
+        "classified_images",
+        ("image_type", "confidence"),
+        ("image_type", _BAND),
+    ),
+    Count(
+        "readings",
+        "readings of symbols on charts of the last 24 hours, by kind of chart and confidence",
+        "liquidation_readings",
+        ("image_type", "confidence"),
+        ("image_type", _BAND),
+    ),
+    Count(
+        "alerts",
+        "alerts of the last 24 hours, by kind and whether they were told",
+        "squeeze_alerts",
+        ("kind", "status"),
+        ("kind", "status"),
+    ),
+    Count(
+        "alert_deliveries",
+        "alerts of the last 7 days to addresses, by what came of sending them",
+        deliveries.TABLE,
+        ("status",),
+        ("status",),
+        "7 days",
+    ),
+)
 
 
 class Database:
@@ -195,6 +249,26 @@ class Database:
     def symbols(self) -> list[dict[str, Any]]:
         """Every symbol that has analyses, with its first and newest hour and its newest score."""
         return [dict(row._mapping) for row in self.ask(_SYMBOLS, {})]
+
+    def counts(self, count: Count) -> Sequence[Any]:
+        """The labels of a count and how many rows have them; the index on the hour leaves few rows to look at."""
+        places = ", ".join(str(place) for place in range(1, len(count.columns) + 1))
+        question = f"""
+            SELECT {", ".join(count.columns)}, count(*) FROM {SERVING}.{count.table}
+            WHERE hour >= now() - interval '{count.since}' GROUP BY {places} ORDER BY {places}"""
+        return self.ask(sa.text(question), {})
+
+    def venue_requests(self) -> Sequence[Any]:
+        """Host, path, outcome, class of seconds, requests and seconds of all questions that were sent to venues."""
+        question = f"SELECT host, path, outcome, within, requests, seconds FROM {SERVING}.{counts.REQUESTS}"
+        return self.ask(sa.text(question), {})
+
+    def forecast_scores(self) -> Sequence[Any]:
+        """Target and SCORE_COLUMNS of the newest day."""
+        table = f"{SERVING}.{counts.SCORES}"
+        columns = ", ".join(counts.SCORE_COLUMNS)
+        question = f"SELECT target, {columns} FROM {table} WHERE day = (SELECT max(day) FROM {table}) ORDER BY target"
+        return self.ask(sa.text(question), {})
 
     def states(self) -> list[TableState]:
         """How each serving table stands."""

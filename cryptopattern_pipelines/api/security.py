@@ -25,6 +25,7 @@ from cryptopattern_pipelines.api.errors import ApiError, error_answer
 from cryptopattern_pipelines.api.limits import RateLimit, too_many
 from cryptopattern_pipelines.api.telemetry import Telemetry
 from cryptopattern_pipelines.resources.settings import Settings
+from cryptopattern_pipelines.tracking import ErrorTracker
 
 log = logging.getLogger(__name__)
 
@@ -91,8 +92,8 @@ class AuditLog:
 class Guard:
     """Lets a request through, or answers it: 401, 403 or 429. Outermost, so that nothing is read before."""
 
-    def __init__(self, app: ASGIApp, settings: Settings, telemetry: Telemetry) -> None:
-        self.app, self.settings, self.telemetry = app, settings, telemetry
+    def __init__(self, app: ASGIApp, settings: Settings, telemetry: Telemetry, tracker: ErrorTracker) -> None:
+        self.app, self.settings, self.telemetry, self.tracker = app, settings, telemetry, tracker
         self.audit = AuditLog(settings.data / "audit.jsonl")
         self.reads = RateLimit(settings.api_reads_per_minute)
         self.writes = RateLimit(settings.api_writes_per_minute)
@@ -128,16 +129,19 @@ class Guard:
         else:
             try:
                 await self.app(scope, receive, sending)
-            except Exception:
+            except Exception as error:
+                self.tracker.exception(error, request=state["number"], route=_route(scope), method=scope["method"])
                 if begun:
                     raise
-                log.exception("request %s failed", state["number"])
+                log.exception("request %s failed", state["number"], extra={"request": state["number"]})
                 told = f"the service failed; its log says more under request {state['number']}"
                 await error_answer(scope, 500, told)(scope, receive, sending)
         finally:
-            self.telemetry.count(scope, status, time.perf_counter() - started)
+            seconds = time.perf_counter() - started
+            self.telemetry.count(scope, status, seconds)
             if not begun:
                 self._write_down(scope, state, status)
+            log.info("answered", extra=_told(scope, state, status, seconds))
 
     def _check(self, scope: Scope, state: dict[str, Any]) -> None:
         """Whether a request may go on.
@@ -205,6 +209,26 @@ class Guard:
             self.audit.write(entry)
         except OSError as error:
             log.error("the audit log can't be written (%s): %s", error.strerror, json.dumps(entry))
+
+
+def _route(scope: Scope) -> str:
+    """A route by its pattern, which holds nothing that a caller wrote."""
+    path: str = getattr(scope.get("route"), "path", "other")
+    return path
+
+
+def _told(scope: Scope, state: dict[str, Any], status: int, seconds: float) -> dict[str, Any]:
+    """A request in the log; nothing of who asked but the name of a key, nothing of what was sent."""
+    told = {
+        "request": state["number"],
+        "method": scope["method"],
+        "route": _route(scope),
+        "status": status,
+        "seconds": round(seconds, 4),
+    }
+    symbol = scope.get("path_params", {}).get("symbol")
+    key = state["caller"] if state["caller"].startswith("key ") else None
+    return told | {name: value for name, value in (("symbol", symbol), ("caller", key)) if value}
 
 
 def _unauthorized(scope: Scope, message: str) -> ApiError:

@@ -19,19 +19,17 @@ GROUP = "squeeze"
 _DAY_BEFORE = dg.AssetDep(win_rates, partition_mapping=dg.TimeWindowPartitionMapping(start_offset=-1, end_offset=-1))
 
 
-@dg.asset(
-    **table_asset(
-        schemas.SQUEEZE_ALERTS,
-        GROUP,
-        deps=[
-            squeeze_analyses,
-            squeeze_forecasts,
-            exchange_snapshots,
-            realised_liquidations,
-            derivatives_metrics,
-            _DAY_BEFORE,
-        ],
-    )
+@table_asset(
+    schemas.SQUEEZE_ALERTS,
+    GROUP,
+    deps=[
+        squeeze_analyses,
+        squeeze_forecasts,
+        exchange_snapshots,
+        realised_liquidations,
+        derivatives_metrics,
+        _DAY_BEFORE,
+    ],
 )
 def squeeze_alerts(
     context: dg.AssetExecutionContext, store: Store, alert_rules: dg.ResourceParam[AlertRules]

@@ -12,6 +12,7 @@ from cryptopattern_pipelines.assets.materialise import Events, table_asset, writ
 from cryptopattern_pipelines.assets.squeeze import squeeze_analyses, squeeze_events
 from cryptopattern_pipelines.automation.partitions import DAILY, Window, window_of
 from cryptopattern_pipelines.model_card import model_card, what_stands
+from cryptopattern_pipelines.resources.analysis import Analysis
 from cryptopattern_pipelines.resources.stores import Store
 from cryptopattern_pipelines.squeeze import features, forecaster, forecasts, paths, targets
 from cryptopattern_pipelines.squeeze import pattern_library as patterns
@@ -26,16 +27,14 @@ _DAY = timedelta(days=1)
 _CARDS_A_RUN = 2
 
 
-@dg.asset(
-    **table_asset(
-        schemas.SQUEEZE_FORECASTER,
-        GROUP,
-        deps=[exchange_snapshots, market_candles, squeeze_analyses, squeeze_events],
-    )
+@table_asset(
+    schemas.SQUEEZE_FORECASTER,
+    GROUP,
+    deps=[exchange_snapshots, market_candles, squeeze_analyses, squeeze_events],
 )
-def squeeze_forecaster(context: dg.AssetExecutionContext, store: Store) -> Events:
+def squeeze_forecaster(context: dg.AssetExecutionContext, store: Store, analysis: Analysis) -> Events:
     """The model of each target that stands at the day's end; trained on the first of a month, promoted if better."""
-    window, settings = window_of(context), forecaster.DEFAULTS
+    window, settings = window_of(context), analysis.training()
     days = forecasts.days_of(*window)
     stood = standing_models(store, Window(window.start - _DAY, window.start)).get(window.start, {})
     told = list(
@@ -109,7 +108,7 @@ _DAY_BEFORE = dg.AssetDep(
 )
 
 
-@dg.asset(**table_asset(schemas.SQUEEZE_FORECASTS, GROUP, deps=[exchange_snapshots, squeeze_analyses, _DAY_BEFORE]))
+@table_asset(schemas.SQUEEZE_FORECASTS, GROUP, deps=[exchange_snapshots, squeeze_analyses, _DAY_BEFORE])
 def squeeze_forecasts(context: dg.AssetExecutionContext, store: Store) -> Events:
     """Chance of each target within 24 hours, by the model that stood when the hour's day began; else no row."""
     window = window_of(context)
@@ -130,7 +129,7 @@ def squeeze_forecasts(context: dg.AssetExecutionContext, store: Store) -> Events
     yield from write(context, store, schemas.SQUEEZE_FORECASTS, rows, **told)
 
 
-@dg.asset(**table_asset(schemas.PATTERN_LIBRARY, GROUP, deps=[exchange_snapshots, squeeze_analyses, market_candles]))
+@table_asset(schemas.PATTERN_LIBRARY, GROUP, deps=[exchange_snapshots, squeeze_analyses, market_candles])
 def pattern_library(context: dg.AssetExecutionContext, store: Store) -> Events:
     """What each named pattern was worth by the day's end, beside its base rate, and corrected for having tried many."""
     window = window_of(context)

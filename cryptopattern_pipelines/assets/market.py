@@ -1,10 +1,11 @@
 """Exchange data becomes rows: candles, derivatives metrics, realised liquidations, and hourly snapshots of them."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import dagster as dg
 import pandas as pd
+import psycopg2
 
 from cryptopattern_pipelines.assets.following import rows_of_followed
 from cryptopattern_pipelines.assets.materialise import Events, table_asset, write
@@ -13,9 +14,12 @@ from cryptopattern_pipelines.automation.jobs import PROCESS_TAG
 from cryptopattern_pipelines.automation.partitions import window_of
 from cryptopattern_pipelines.market import contradictions, snapshots
 from cryptopattern_pipelines.market.choice import choice_of
+from cryptopattern_pipelines.market.listings import ListingSource
 from cryptopattern_pipelines.market.live import NoVenueError
-from cryptopattern_pipelines.market.source import MarketSource, with_earlier
+from cryptopattern_pipelines.market.source import MarketSource, Problem, SymbolError, with_earlier
 from cryptopattern_pipelines.market.symbols import coins
+from cryptopattern_pipelines.market.transport import Sent
+from cryptopattern_pipelines.resources.database import ServingDatabase
 from cryptopattern_pipelines.resources.market import Market
 from cryptopattern_pipelines.resources.stores import Store
 from cryptopattern_pipelines.storage import schemas
@@ -30,22 +34,40 @@ _FIRST_WAIT_SECONDS = 60
 
 
 @contextmanager
-def patience(context: dg.AssetExecutionContext) -> Iterator[None]:
-    """Ask for another try, later, when no venue could be reached at all; a person who waits is told at once."""
+def asked(context: dg.AssetExecutionContext, market: Market, database: ServingDatabase) -> Iterator[ListingSource]:
+    """The source, to be asked; what it sent to venues is counted afterwards, however that went.
+
+    When no venue could be reached at all another try is asked for, later; a person who waits is told at once.
+    """
+    sent: list[Sent] = []
     try:
-        yield
+        yield market.open(sent.append)
     except NoVenueError as error:
         if PROCESS_TAG in context.run.tags:
             raise dg.Failure(str(error), allow_retries=False) from error
         wait = _FIRST_WAIT_SECONDS * 2**context.retry_number
         raise dg.RetryRequested(max_retries=_RETRIES, seconds_to_wait=wait) from error
+    finally:
+        try:
+            database.count_requests(sent)
+        except psycopg2.Error as error:
+            # Counts are for people: rows that were brought are worth more.
+            context.log.warning(f"{len(sent)} requests are not counted: {error}")
 
 
 def tell_problems(context: dg.AssetExecutionContext, source: MarketSource) -> dict[str, int]:
     """Log what a source could not bring while it brought the rest; how many such problems there were."""
     for problem in source.problems:
-        context.log.warning(str(problem))
+        context.log.warning(str(problem), extra=_fields_of(problem))
     return {"problems": len(source.problems)}
+
+
+def _fields_of(problem: Problem) -> dict[str, str]:
+    """Whose rows a problem is of, as fields of a log."""
+    fields = {"venue": problem.venue, "market": problem.market, "instrument": problem.instrument}
+    with suppress(SymbolError):  # feeds of many coins name none
+        fields["symbol"] = ", ".join(coins(problem.instrument.split(", ")))
+    return {name: value for name, value in fields.items() if value}
 
 
 def _written(
@@ -68,36 +90,40 @@ def _written(
     yield from write(context, store, table, rows, followed=named, **told, **{ASK_AGAIN: passing})
 
 
-@dg.asset(**table_asset(schemas.MARKET_CANDLES, GROUP))
-def market_candles(context: dg.AssetExecutionContext, store: Store, market: Market) -> Events:
+@table_asset(schemas.MARKET_CANDLES, GROUP)
+def market_candles(
+    context: dg.AssetExecutionContext, store: Store, market: Market, database: dg.ResourceParam[ServingDatabase]
+) -> Events:
     """Closed hourly candles of every symbol, venue and market."""
-    source = market.open()
-    with patience(context):
+    with asked(context, market, database) as source:
         rows = rows_of_followed(source.candles, store, market, window_of(context))
     yield from _written(context, store, market, schemas.MARKET_CANDLES, rows, source=source)
 
 
-@dg.asset(**table_asset(schemas.DERIVATIVES_METRICS, GROUP))
-def derivatives_metrics(context: dg.AssetExecutionContext, store: Store, market: Market) -> Events:
+@table_asset(schemas.DERIVATIVES_METRICS, GROUP)
+def derivatives_metrics(
+    context: dg.AssetExecutionContext, store: Store, market: Market, database: dg.ResourceParam[ServingDatabase]
+) -> Events:
     """Funding, open interest and positioning ratios, as they were known by the end of each hour."""
-    source = market.open()
-    with patience(context):
+    with asked(context, market, database) as source:
         rows = rows_of_followed(source.derivatives_metrics, store, market, window_of(context))
     yield from _written(context, store, market, schemas.DERIVATIVES_METRICS, rows, source=source)
 
 
-@dg.asset(**table_asset(schemas.REALISED_LIQUIDATIONS, GROUP))
-def realised_liquidations(context: dg.AssetExecutionContext, store: Store, market: Market) -> Events:
+@table_asset(schemas.REALISED_LIQUIDATIONS, GROUP)
+def realised_liquidations(
+    context: dg.AssetExecutionContext, store: Store, market: Market, database: dg.ResourceParam[ServingDatabase]
+) -> Events:
     """Longs and shorts that venues closed by force, where a venue publishes them."""
-    source = market.open()
-    rows = rows_of_followed(source.realised_liquidations, store, market, window_of(context))
+    with asked(context, market, database) as source:
+        rows = rows_of_followed(source.realised_liquidations, store, market, window_of(context))
     yield from _written(context, store, market, schemas.REALISED_LIQUIDATIONS, rows, source=source)
 
 
 _FROM_OUTSIDE = [market_candles, derivatives_metrics, realised_liquidations]
 
 
-@dg.asset(**table_asset(schemas.QUARANTINED_MARKET_ROWS, GROUP, deps=_FROM_OUTSIDE))
+@table_asset(schemas.QUARANTINED_MARKET_ROWS, GROUP, deps=_FROM_OUTSIDE)
 def quarantined_market_rows(context: dg.AssetExecutionContext, store: Store) -> Events:
     """Rows that a source told and that can't be, each with the reason; the three tables before are without them."""
     rows = store.rows_set_aside(window_of(context))
@@ -105,7 +131,7 @@ def quarantined_market_rows(context: dg.AssetExecutionContext, store: Store) -> 
     yield from write(context, store, schemas.QUARANTINED_MARKET_ROWS, rows, tables=counts)
 
 
-@dg.asset(**table_asset(schemas.EXCHANGE_SNAPSHOTS, GROUP, deps=_FROM_OUTSIDE))
+@table_asset(schemas.EXCHANGE_SNAPSHOTS, GROUP, deps=_FROM_OUTSIDE)
 def exchange_snapshots(context: dg.AssetExecutionContext, store: Store) -> Events:
     """Each symbol over all its venues as it stood at the end of the hour, from closed candles alone."""
     window = window_of(context)
@@ -122,7 +148,7 @@ def exchange_snapshots(context: dg.AssetExecutionContext, store: Store) -> Event
     yield from write(context, store, schemas.EXCHANGE_SNAPSHOTS, rows)
 
 
-@dg.asset(**table_asset(schemas.MARKET_CONTRADICTIONS, GROUP, deps=_FROM_OUTSIDE))
+@table_asset(schemas.MARKET_CONTRADICTIONS, GROUP, deps=_FROM_OUTSIDE)
 def market_contradictions(context: dg.AssetExecutionContext, store: Store) -> Events:
     """Figures of one symbol and hour that can't both be right, beside each other."""
     window = window_of(context)

@@ -1,7 +1,7 @@
 """What every asset shares: its declaration from a schema, and writing its rows with their check and metadata."""
 
 import base64
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -28,12 +28,12 @@ _FRESH = {
     "day": dg.FreshnessPolicy.time_window(warn_window=timedelta(hours=26), fail_window=timedelta(hours=50)),
 }
 
-Events = Iterator[dg.AssetCheckResult | dg.MaterializeResult]
+Events = Iterator[dg.AssetCheckResult | dg.MaterializeResult[Any]]
 
 
-def table_asset(table: TableSchema, group: str, **more: Any) -> dict[str, Any]:
-    """The arguments of `@dg.asset` for an asset that is one Parquet table."""
-    return {
+def table_asset(table: TableSchema, group: str, **more: Any) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
+    """`@dg.asset` for an asset that is one Parquet table."""
+    declared: dict[str, Any] = {
         "name": table.name,
         "group_name": group,
         "partitions_def": partitions_of(table),
@@ -61,6 +61,7 @@ def table_asset(table: TableSchema, group: str, **more: Any) -> dict[str, Any]:
         },
         **more,
     }
+    return dg.asset(**declared)
 
 
 def write(

@@ -16,7 +16,7 @@ from cryptopattern_pipelines.storage import schemas
 GROUP = "outcomes"
 
 
-@dg.asset(**table_asset(schemas.WIN_RATES, GROUP, deps=[squeeze_analyses, market_candles]))
+@table_asset(schemas.WIN_RATES, GROUP, deps=[squeeze_analyses, market_candles])
 def win_rates(context: dg.AssetExecutionContext, store: Store, analysis: Analysis) -> Events:
     """Win rate of each symbol, timeframe and side, beside its interval, its sample size and its base rate."""
     window, settings = window_of(context), analysis.win_rates()

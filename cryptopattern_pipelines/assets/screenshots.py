@@ -22,7 +22,7 @@ GROUP = "screenshots"
 _SHOWN_AN_HOUR, _SHOWN_A_RUN = 3, 6
 
 
-@dg.asset(**table_asset(schemas.RAW_SCREENSHOTS, GROUP))
+@table_asset(schemas.RAW_SCREENSHOTS, GROUP)
 def raw_screenshots(context: dg.AssetExecutionContext, store: Store, landing_folder: LandingFolder) -> Events:
     """Pictures from the landing folder, by the hour in which they were captured; the same bytes are one row."""
     window, landing = window_of(context), landing_folder.open()
@@ -40,7 +40,7 @@ def raw_screenshots(context: dg.AssetExecutionContext, store: Store, landing_fol
     yield from write(context, store, schemas.RAW_SCREENSHOTS, rows, unreadable=len(landing.unreadable))
 
 
-@dg.asset(**table_asset(schemas.QUARANTINED_SCREENSHOTS, GROUP))
+@table_asset(schemas.QUARANTINED_SCREENSHOTS, GROUP)
 def quarantined_screenshots(context: dg.AssetExecutionContext, store: Store, landing_folder: LandingFolder) -> Events:
     """Files from the landing folder that are no readable picture, each with the reason."""
     window = window_of(context)
@@ -50,7 +50,7 @@ def quarantined_screenshots(context: dg.AssetExecutionContext, store: Store, lan
     yield from write(context, store, schemas.QUARANTINED_SCREENSHOTS, rows)
 
 
-@dg.asset(**table_asset(schemas.OCR_OUTPUTS, GROUP, deps=[raw_screenshots]))
+@table_asset(schemas.OCR_OUTPUTS, GROUP, deps=[raw_screenshots])
 def ocr_outputs(context: dg.AssetExecutionContext, store: Store, reader: Reader) -> Events:
     """Every word on every picture, with its box. Pictures are read here; what follows takes the reader's cache."""
     pictures = store.read(schemas.RAW_SCREENSHOTS, window_of(context))
@@ -59,7 +59,7 @@ def ocr_outputs(context: dg.AssetExecutionContext, store: Store, reader: Reader)
     yield from write(context, store, schemas.OCR_OUTPUTS, rows, pictures=len(pictures))
 
 
-@dg.asset(**table_asset(schemas.CLASSIFIED_IMAGES, GROUP, deps=[ocr_outputs]))
+@table_asset(schemas.CLASSIFIED_IMAGES, GROUP, deps=[ocr_outputs])
 def classified_images(context: dg.AssetExecutionContext, store: Store, reader: Reader) -> Events:
     """What kind of chart each picture is, and what its title says."""
     pictures = store.read(schemas.RAW_SCREENSHOTS, window_of(context))
@@ -90,7 +90,7 @@ def _show_annotated(
         )
 
 
-@dg.asset(**table_asset(schemas.LIQUIDATION_READINGS, GROUP, deps=[classified_images]))
+@table_asset(schemas.LIQUIDATION_READINGS, GROUP, deps=[classified_images])
 def liquidation_readings(context: dg.AssetExecutionContext, store: Store, reader: Reader) -> Events:
     """Long and short share of each symbol on each chart, by the bar's pixels and by the text beside it."""
     pictures = store.read(schemas.RAW_SCREENSHOTS, window_of(context))
@@ -98,7 +98,7 @@ def liquidation_readings(context: dg.AssetExecutionContext, store: Store, reader
     yield from write(context, store, schemas.LIQUIDATION_READINGS, rows)
 
 
-@dg.asset(**table_asset(schemas.LIQUIDATION_LEVELS, GROUP, deps=[classified_images]))
+@table_asset(schemas.LIQUIDATION_LEVELS, GROUP, deps=[classified_images])
 def liquidation_levels(context: dg.AssetExecutionContext, store: Store, reader: Reader) -> Events:
     """Price levels at which liquidations wait, from heatmaps and single-symbol maps."""
     pictures = store.read(schemas.RAW_SCREENSHOTS, window_of(context))
@@ -106,7 +106,7 @@ def liquidation_levels(context: dg.AssetExecutionContext, store: Store, reader: 
     yield from write(context, store, schemas.LIQUIDATION_LEVELS, rows)
 
 
-@dg.asset(**table_asset(schemas.DASHBOARD_METRICS, GROUP, deps=[classified_images]))
+@table_asset(schemas.DASHBOARD_METRICS, GROUP, deps=[classified_images])
 def dashboard_metrics(context: dg.AssetExecutionContext, store: Store, reader: Reader) -> Events:
     """Figures that dashboards show: price, volume, open interest, funding and what else stands on their tiles."""
     pictures = store.read(schemas.RAW_SCREENSHOTS, window_of(context))

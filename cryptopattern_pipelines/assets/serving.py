@@ -1,6 +1,7 @@
 """The serving tables: the same rows as the Parquet tables, in Postgres, published window by window."""
 
 from functools import partial
+from typing import Any
 
 import dagster as dg
 import psycopg2
@@ -30,7 +31,7 @@ def serving_asset(table: TableSchema) -> dg.AssetsDefinition:
     )
     def publish(
         context: dg.AssetExecutionContext, store: Store, database: dg.ResourceParam[ServingDatabase]
-    ) -> dg.MaterializeResult:
+    ) -> dg.MaterializeResult[Any]:
         window = window_of(context)
         try:
             rows = database.publish(table, partial(store.read, table, window), *window)

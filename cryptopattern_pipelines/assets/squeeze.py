@@ -27,12 +27,10 @@ GROUP = "squeeze"
 _DAYS_SHOWN = timedelta(days=4)
 
 
-@dg.asset(
-    **table_asset(
-        schemas.SQUEEZE_ANALYSES,
-        GROUP,
-        deps=[liquidation_readings, liquidation_levels, exchange_snapshots, realised_liquidations],
-    )
+@table_asset(
+    schemas.SQUEEZE_ANALYSES,
+    GROUP,
+    deps=[liquidation_readings, liquidation_levels, exchange_snapshots, realised_liquidations],
 )
 def squeeze_analyses(context: dg.AssetExecutionContext, store: Store, analysis: Analysis) -> Events:
     """The five signals of each symbol and hour, and the squeeze that they point to."""
@@ -62,12 +60,10 @@ def squeeze_analyses(context: dg.AssetExecutionContext, store: Store, analysis: 
     yield from write(context, store, schemas.SQUEEZE_ANALYSES, rows, hours_without_market=len(unmatched), **counts)
 
 
-@dg.asset(
-    **table_asset(
-        schemas.SQUEEZE_EVENTS,
-        GROUP,
-        deps=[exchange_snapshots, realised_liquidations, squeeze_analyses, market_candles, derivatives_metrics],
-    )
+@table_asset(
+    schemas.SQUEEZE_EVENTS,
+    GROUP,
+    deps=[exchange_snapshots, realised_liquidations, squeeze_analyses, market_candles, derivatives_metrics],
 )
 def squeeze_events(context: dg.AssetExecutionContext, store: Store) -> Events:
     """Squeezes that happened, each on the day by whose end it was known to be over."""

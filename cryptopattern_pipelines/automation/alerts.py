@@ -25,7 +25,8 @@ def alerts(status: dg.DefaultSensorStatus, settings: Settings) -> dg.SensorDefin
         default_status=status,
         description="New rows of squeeze_alerts, none older than the rules' max_age_hours, are sent once to each "
         "address of their rule. What a service did not take is sent again after 1, 2, 4, ... minutes, eight times at "
-        "most. What came of it is in serving.alert_deliveries.",
+        "most. Of very many at once the most severe get a message each, all others one that lists them. What came of "
+        "it is in serving.alert_deliveries.",
     )
     def sensor(
         context: dg.SensorEvaluationContext,
@@ -51,8 +52,10 @@ def alerts(status: dg.DefaultSensorStatus, settings: Settings) -> dg.SensorDefin
         with DeliveryLog.held(database.address()) as log:
             if log is None:
                 return dg.SkipReason("another sender is at work")
-            link, draw = partial(alerting.link_to, settings), partial(alerting.picture, store)
-            told = alerting.deliver(log, rows, book, link, draw, now)
+            shown = alerting.Shown(
+                partial(alerting.link_to, settings), f"{settings.public_url}/", partial(alerting.picture, store)
+            )
+            told = alerting.deliver(log, rows, book, shown, now)
         if told.failure:
             context.log.warning(str(told))
         return dg.SkipReason(str(told))

@@ -20,6 +20,7 @@ from cryptopattern_pipelines.automation.sensors import (
 from cryptopattern_pipelines.resources.notifier import DeliveryError, Notifier
 from cryptopattern_pipelines.resources.stores import Store
 from cryptopattern_pipelines.storage.schemas import SQUEEZE_ANALYSES
+from cryptopattern_pipelines.tracking import ErrorTracker
 
 _FAILURES = {dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.RUN_FAILURE}
 # Runs that ended at nearly the same time may be recorded in the other order, and a clock may be put back.
@@ -50,8 +51,8 @@ def reason_of_run(instance: dg.DagsterInstance, run_id: str) -> str:
     return reason_of(events) or last.splitlines()[0]
 
 
-def failures(status: dg.DefaultSensorStatus, ui: str) -> dg.SensorDefinition:
-    """The sensor that tells people of runs that failed for good; `ui` is the address of the UI."""
+def failures(status: dg.DefaultSensorStatus, ui: str, tracker: ErrorTracker | None = None) -> dg.SensorDefinition:
+    """The sensor that tells people, and what tracks errors, of runs that failed for good; `ui` is the UI's address."""
 
     @dg.sensor(
         name="failures",
@@ -72,9 +73,12 @@ def failures(status: dg.DefaultSensorStatus, ui: str) -> dg.SensorDefinition:
         for record in new:
             run = record.dagster_run
             if _is_over(run):
-                title = f"cryptopattern: {run.job_name}, {partitions_told(run.tags)}: failed"
-                body = f"{reason_of_run(context.instance, run.run_id)}\n{ui}/runs/{run.run_id}"
+                partitions, reason = partitions_told(run.tags), reason_of_run(context.instance, run.run_id)
+                title = f"cryptopattern: {run.job_name}, {partitions}: failed"
+                body = f"{reason}\n{ui}/runs/{run.run_id}"
                 context.log.error(f"{title}: {body}")
+                if tracker is not None:
+                    tracker.run_failed(run.run_id, reason, job=run.job_name, partition=partitions, run=run.run_id)
                 try:
                     notifier.send(title, body)
                 except DeliveryError as error:

@@ -16,6 +16,7 @@ import psutil
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from cryptopattern_pipelines import logs
 from cryptopattern_pipelines.automation.failures import reason_of
 from cryptopattern_pipelines.automation.jobs import PROCESS_TAG
 from cryptopattern_pipelines.automation.partitions import (
@@ -28,8 +29,6 @@ from cryptopattern_pipelines.automation.partitions import (
     range_tags,
 )
 from cryptopattern_pipelines.storage.parquet import TableStore
-
-_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
 class FillError(click.ClickException):
@@ -135,7 +134,7 @@ def fill(job: dg.JobDefinition, window: Window, instance: dg.DagsterInstance, co
     run_id = str(uuid.uuid4())
     tags = run_tags(job, window)
     with _progress(job, len(keys), run_id, instance, console) as went_well:
-        result = job.execute_in_process(_QUIET, instance, raise_on_error=False, run_id=run_id, tags=tags)
+        result = job.execute_in_process(logs.of_range(job), instance, raise_on_error=False, run_id=run_id, tags=tags)
         if result.success:
             went_well.set()
     if not result.success:

@@ -8,7 +8,9 @@ import dagster as dg
 # What `define_asset_job` returns; it has no public name.
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
+from cryptopattern_pipelines import logs
 from cryptopattern_pipelines.automation.partitions import DAILY, HOURLY
+from cryptopattern_pipelines.automation.scoring import score_forecasts
 from cryptopattern_pipelines.resources.dagster_storage import BatchingEventLogStorage
 from cryptopattern_pipelines.storage.schemas import TABLES
 
@@ -39,10 +41,14 @@ def forget_old_logs(context: dg.OpExecutionContext) -> None:
     context.log.info(f"{forgotten} events deleted that were older than {KEEP_LOGS.days} days")
 
 
-@dg.job(description="Deletes old logs; materialisations and the checks' last results stay.")
+@dg.job(
+    description="Deletes old logs, but for materialisations and the checks' last results; scores the last forecasts.",
+    config=logs.CONFIG,
+)
 def housekeeping() -> None:
-    """Keep the history from growing without end."""
+    """Keep the history from growing without end, and count what nobody else does."""
     forget_old_logs()
+    score_forecasts()
 
 
 def failed_partitions(instance: dg.DagsterInstance, asset: dg.AssetKey) -> list[str]:
@@ -118,5 +124,6 @@ def health_job(checks: dg.AssetChecksDefinition) -> UnresolvedAssetJobDefinition
     return dg.define_asset_job(
         "health",
         dg.AssetSelection.checks(checks),
+        config=logs.CONFIG,
         description="Which partitions failed and stayed so, and whether the newest hour and day are there.",
     )

@@ -7,6 +7,7 @@ same job and each is one run.
 
 import dagster as dg
 
+from cryptopattern_pipelines import logs
 from cryptopattern_pipelines.automation.housekeeping import health_checks
 from cryptopattern_pipelines.storage.schemas import TABLES
 
@@ -30,12 +31,14 @@ hourly = dg.define_asset_job(
     "hourly",
     _and_serving(_of("hour")),
     tags=WRITES,
+    config=logs.CONFIG,
     description="Every hourly asset: screenshots, market, squeeze analyses and their serving tables.",
 )
 daily = dg.define_asset_job(
     "daily",
     _and_serving(_of("day")),
     tags=WRITES,
+    config=logs.CONFIG,
     description="Every daily asset: what is learned from the hours, and its serving tables.",
 )
 late_screenshots = dg.define_asset_job(
@@ -45,6 +48,7 @@ late_screenshots = dg.define_asset_job(
         | dg.AssetSelection.assets("squeeze_analyses", "squeeze_forecasts", "squeeze_alerts")
     ),
     tags=WRITES,
+    config=logs.CONFIG,
     description="Screenshots of hours gone by, and the analyses, forecasts and alerts that they may change.",
 )
 # What takes from the days before it: in a backfill, whose days come after its hours, it has its run last.
@@ -54,11 +58,13 @@ history = dg.define_asset_job(
     "history",
     _and_serving(_of("hour") - _AFTER_DAYS),
     tags=WRITES,
+    config=logs.CONFIG,
     description="Hourly assets but forecasts and alerts: a backfill's first run; daily and forecasts follow.",
 )
 forecasts = dg.define_asset_job(
     "forecasts",
     _and_serving(_AFTER_DAYS),
     tags=WRITES,
+    config=logs.CONFIG,
     description="Forecasts and alerts of hours that were run before the days whose models and win rates they take.",
 )

@@ -14,7 +14,7 @@ from cryptopattern_pipelines.resources.settings import load_settings
 @click.command()
 @click.option("--dry-run", is_flag=True, help="Print what these rules would have told; nothing is sent or written.")
 @click.option("--from", "start", type=MOMENT, help="With --dry-run: first hour; else a day ago, UTC.")
-@click.option("--to", "end", type=MOMENT, help="With --dry-run: hour before which to stop; else now.")
+@click.option("--to", "end", type=MOMENT, help="With --dry-run: hour before which to stop, not included; else now.")
 @click.option("--all", "held_too", is_flag=True, help="With --dry-run: what cool-down and quiet hours hold back, too.")
 @click.option("--test", is_flag=True, help="Send one message to each address of the rules.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object an alert, or an address, a line each.")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("table")
 @click.option("--from", "start", required=True, type=MOMENT, help="First day or hour, UTC.")
-@click.option("--to", "end", required=True, type=MOMENT, help="Day or hour before which to stop, UTC.")
+@click.option("--to", "end", required=True, type=MOMENT, help="Day or hour before which to stop, not included, UTC.")
 @click.option("--format", "form", type=click.Choice(["csv", "parquet"]), help="By the file's name, else csv.")
 @click.option(
     "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="File to write; the standard output else."

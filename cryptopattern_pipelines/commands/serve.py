@@ -27,8 +27,10 @@ def serve(port: int, host: str) -> None:
     """
     from cryptopattern_pipelines.api import app
 
-    click.echo(f"pages: http://{host}:{port}/   REST interface: http://{host}:{port}/docs", err=True)
-    app.serve(load_settings(), host, port)
+    settings = load_settings()
+    if settings.log_format == "text":
+        click.echo(f"pages: http://{host}:{port}/   REST interface: http://{host}:{port}/docs", err=True)
+    app.serve(settings, host, port)
 
 
 @click.command("api-key")
@@ -68,8 +70,8 @@ def code_location(port: int, host: str) -> None:
     local.prepare_home(settings)
     local.clear_orphaned_runs(settings)
     program = Path(sys.executable).with_name("dagster")
-    module = "cryptopattern_pipelines.definitions"
-    os.execv(program, [str(program), "api", "grpc", "--host", host, "--port", str(port), "--module-name", module])
+    served = ["--module-name", "cryptopattern_pipelines.definitions", *local.log_options(settings)]
+    os.execv(program, [str(program), "api", "grpc", "--host", host, "--port", str(port), *served])  # noqa: S606 - a list, no shell
 
 
 @click.command(epilog="Who needs it: docs/cluster.md.")

@@ -124,10 +124,11 @@ def _alerts(settings: Settings) -> dict[str, Any] | None:
 
 def _in_words(alerts: dict[str, Any]) -> str:
     newest = f", the newest {alerts['newest_sent_at']}" if alerts["newest_sent_at"] else ""
+    late = f", {alerts['too_old']} were too old when they were found" if alerts["too_old"] else ""
     failure = f"; the last failure: {alerts['last_error']}" if alerts["last_error"] else ""
     return (
         f"alerts of {_DAYS} days: {alerts['sent']} sent{newest}; {alerts['waiting']} wait, "
-        f"{alerts['tried_again']} are tried again, {alerts['given_up']} were given up{failure}"
+        f"{alerts['tried_again']} are tried again, {alerts['given_up']} were given up{late}{failure}"
     )
 
 

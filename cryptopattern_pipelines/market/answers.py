@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -79,7 +79,12 @@ class Form:
 
 def milliseconds(moment: datetime) -> int:
     """Since 1970 UTC, as venues count."""
-    return pd.Timestamp(moment).value // 1_000_000
+    return microseconds(moment) // 1000
+
+
+def microseconds(moment: datetime) -> int:
+    """Since 1970 UTC, as columns count."""
+    return (moment - _EPOCH) // _MICROSECOND
 
 
 def columns_of(rows: list[Any], columns: Mapping[Any, str], who: str, *, may_lack: bool = False) -> Columns:
@@ -122,13 +127,17 @@ def frame_of(rows: list[Any], columns: Mapping[Any, str], who: str, *, may_lack:
     Raises:
         AnswerError: as `columns_of`.
     """
-    found = columns_of(rows, columns, who, may_lack=may_lack)
-    return pd.DataFrame({name: as_times(values) if name in _TIMES else values for name, values in found.items()})
+    return frame_from(columns_of(rows, columns, who, may_lack=may_lack))
 
 
 def as_times(counts: np.ndarray) -> pd.DatetimeIndex:
     """Microseconds since 1970 as `datetime64[us, UTC]`."""
     return pd.DatetimeIndex(counts.view("datetime64[us]"), tz="UTC")
+
+
+def frame_from(found: Columns) -> pd.DataFrame:
+    """Columns as a frame, its times `datetime64[us, UTC]`."""
+    return pd.DataFrame({name: as_times(values) if name in _TIMES else values for name, values in found.items()})
 
 
 def joined(pages: list[Columns], names: Iterable[str]) -> Columns:
@@ -141,6 +150,23 @@ def joined(pages: list[Columns], names: Iterable[str]) -> Columns:
     }
 
 
+def those(columns: Columns, kept: np.ndarray) -> Columns:
+    """The rows of which this is true."""
+    return {name: values[kept] for name, values in columns.items()}
+
+
+def by_time(parts: list[Columns]) -> Columns:
+    """Series of different figures as one, by `time`: NaN where a series has nothing; of one time the last counts."""
+    times = np.unique(np.concatenate([part["time"] for part in parts]))
+    found: Columns = {"time": times}
+    for part in parts:
+        places = np.searchsorted(times, part["time"])
+        for name in part.keys() - {"time"}:
+            found[name] = np.full(len(times), np.nan)
+            found[name][places] = part[name]
+    return found
+
+
 def holes(have: np.ndarray, begin: int, stop: int, most: int = 5) -> list[tuple[int, int]]:
     """The spans of hours within [begin, stop) that aren't among these, at most so many of them; all milliseconds."""
     lacking = np.setdiff1d(np.arange(begin, stop, _HOUR_MS), have)
@@ -150,19 +176,44 @@ def holes(have: np.ndarray, begin: int, stop: int, most: int = 5) -> list[tuple[
     return [(int(span[0]), int(span[-1]) + _HOUR_MS) for span in np.split(lacking, cuts)[:most]]
 
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 _TIMES = ("hour", "time")
 _EMPTY = {"hour": "int64", "time": "int64", "instrument": "object"}
 _HOUR = 3_600_000_000
 _HOUR_MS = 3_600_000
+# From 1973 to 5138: seconds and microseconds of our time lie outside of it.
+_FIRST_MS, _LAST_MS = 10**11, 10**14
 
 
 def _typed(values: list[Any], name: str) -> np.ndarray:
     if name in _TIMES:
         # From text by way of Python: a float would not hold every time.
-        return np.array([int(value) for value in values], dtype="int64") * 1000
+        times = np.array([int(value) for value in values], dtype="int64")
+        if not ((times >= _FIRST_MS) & (times < _LAST_MS)).all():
+            raise ValueError("not milliseconds since 1970")
+        return times * 1000
     if name == "instrument":
         return np.array(values, dtype="object")
-    return np.array([np.nan if value in (None, "") else value for value in values], dtype="float64")
+    return numbers(values)
+
+
+def numbers(values: list[Any]) -> np.ndarray:
+    """What JSON writes as numbers, or as text that is one, as floats; NaN where it is null or empty.
+
+    Raises:
+        ValueError: another text, or one that only Python takes for a number (`inf`, `nan`, `1_000`).
+        OverflowError: a number too large.
+        TypeError: neither number nor text.
+    """
+    known = [value for value in values if value not in (None, "")]
+    texts = "".join(value for value in known if isinstance(value, str))
+    if "_" in texts or not texts.isascii():
+        raise ValueError("digits of another kind")
+    found = np.array([np.nan if value in (None, "") else value for value in values], dtype="float64")
+    if np.isfinite(found).sum() < len(known):
+        raise ValueError("not finite")
+    return found
 
 
 def _changed(rows: list[Any]) -> str:

@@ -9,7 +9,6 @@ Limits ("LIMITS" of spot, "Limits" of USD-M, and each endpoint's "Request Weight
 information share 500 requests in 5 minutes; `/futures/data/*` weigh nothing and have 1,000 requests in 5 minutes.
 """
 
-import functools
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -25,11 +24,15 @@ from cryptopattern_pipelines.market.answers import (
     AnswerError,
     Columns,
     Form,
+    by_time,
     columns_of,
+    frame_from,
     frame_of,
     holes,
     joined,
+    microseconds,
     milliseconds,
+    those,
 )
 from cryptopattern_pipelines.market.limits import Cost, Quota
 from cryptopattern_pipelines.market.symbols import Instrument, Market
@@ -55,6 +58,7 @@ _SPOT_WEIGHTS = {"/api/v3/klines": 2, "/api/v3/ticker/24hr": 80, "/api/v3/exchan
 _USDM_WEIGHTS = {"/fapi/v1/ticker/24hr": 40, "/fapi/v1/exchangeInfo": 1}
 
 _HOUR_MS = 3_600_000
+_PERIOD = hourly.PERIOD // timedelta(microseconds=1)
 # Statistics are kept for 30 days; to which hour of the thirtieth isn't documented.
 _KEPT = timedelta(days=29)
 _KEPT_AT_MOST = timedelta(days=30)
@@ -197,7 +201,7 @@ async def funding(host: Host, instrument: Instrument, start: datetime, end: date
     Raises:
         VenueError: the venue didn't answer, or not as documented.
     """
-    pages = [frame_of([], _FUNDING_COLUMNS, host.name)]
+    pages: list[Columns] = []
     begin, stop, again = milliseconds(start), milliseconds(end), True
     while begin < stop:
         answer = await host.get(
@@ -206,8 +210,8 @@ async def funding(host: Host, instrument: Instrument, start: datetime, end: date
         rows = _rows(host, answer, _FUNDING_FORM, _FUNDING, instrument)
         if rows is None:
             return None
-        page = frame_of(rows, _FUNDING_COLUMNS, host.name)
-        latest = milliseconds(page["time"].max()) if len(page) else -1
+        page = columns_of(rows, _FUNDING_COLUMNS, host.name)
+        latest = int(page["time"].max()) // 1000 if len(page["time"]) else -1
         # An empty page needn't be the last one: it is asked for once more.
         if latest < begin:
             if not again:
@@ -216,7 +220,7 @@ async def funding(host: Host, instrument: Instrument, start: datetime, end: date
             continue
         pages.append(page)
         begin, again = latest + 1, True
-    return pd.concat(pages, ignore_index=True)
+    return frame_from(joined(pages, _FUNDING_COLUMNS.values()))
 
 
 async def funding_of_all(host: Host, start: datetime, end: datetime) -> pd.DataFrame:
@@ -264,7 +268,7 @@ async def snapshots(host: Host, instrument: Instrument, start: datetime, end: da
         if part is None:
             return None
         parts.append(part)
-    merged = functools.reduce(lambda left, right: left.merge(right, on="time", how="outer"), parts)
+    merged = frame_from(by_time(parts))
     return merged.assign(time=hourly.snapshot_times(merged["time"]))
 
 
@@ -290,25 +294,24 @@ async def listed_since(host: Host, market: Market) -> dict[str, pd.Timestamp]:
     """
     content = (await host.get(_LISTINGS[market])).content
     try:
+        Form({"symbol": TEXT, "status": TEXT}).check(content["symbols"], host.name)
         listed = {
             each["symbol"]: pd.Timestamp(int(each.get("onboardDate", 0)), unit="ms", tz="UTC")
             for each in content["symbols"]
             if each["status"] == "TRADING"
         }
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         raise AnswerError(f"{host.name} tells its symbols in another form: its interface may have changed") from None
     if not listed:
         raise AnswerError(f"{host.name} lists no symbol: report it")
     return listed
 
 
-async def _statistic(
-    host: Host, instrument: Instrument, path: str, start: datetime, end: datetime
-) -> pd.DataFrame | None:
+async def _statistic(host: Host, instrument: Instrument, path: str, start: datetime, end: datetime) -> Columns | None:
     """One statistic by five minutes, its labels in [start, end); what is older than 30 days is not there."""
     columns = {"timestamp": "time", **_STATISTICS[path]}
     form = _STATISTICS_FORMS[path]
-    pages = [frame_of([], columns, host.name)]
+    pages: list[Columns] = []
     begin, again = start, True
     # Which rows come when a span holds more than the limit isn't documented: no span does.
     while begin < end:
@@ -334,8 +337,8 @@ async def _statistic(
             if found is None:
                 return None
             rows = found
-        page = frame_of(rows, columns, host.name, may_lack=True)
-        page = page[(page["time"] >= pd.Timestamp(begin)) & (page["time"] < pd.Timestamp(stop))]
+        page = columns_of(rows, columns, host.name, may_lack=True)
+        page = those(page, (page["time"] >= microseconds(begin)) & (page["time"] < microseconds(stop)))
         pages.append(page)
         # Of the days that are kept, what a page lacks is asked for once more: it may have come short, or empty.
         lacks = _first_gap(page["time"], begin, stop)
@@ -343,15 +346,14 @@ async def _statistic(
             begin, again = lacks, False
             continue
         begin, again = stop, True
-    return pd.concat(pages, ignore_index=True).drop_duplicates("time", keep="last")
+    return joined(pages, columns.values())
 
 
-def _first_gap(times: pd.Series, begin: datetime, stop: datetime) -> datetime | None:
+def _first_gap(times: np.ndarray, begin: datetime, stop: datetime) -> datetime | None:
     """Where the first hole among these five-minute times begins, that is longer than one of them; None without one."""
-    ends = pd.Series([pd.Timestamp(begin) - hourly.PERIOD, pd.Timestamp(stop)])
-    every = pd.concat([times, ends.astype(times.dtype)]).sort_values(ignore_index=True)
-    after = every[:-1][(every.diff().shift(-1)[:-1] > 2 * hourly.PERIOD).to_numpy()]
-    return None if after.empty else (after.iloc[0] + hourly.PERIOD).to_pydatetime()
+    every = np.sort(np.concatenate([[microseconds(begin - hourly.PERIOD), microseconds(stop)], times]))
+    after = every[:-1][np.diff(every) > 2 * _PERIOD]
+    return begin + timedelta(microseconds=int(after[0]) + _PERIOD - microseconds(begin)) if len(after) else None
 
 
 def _rows(host: Host, answer: Answer, form: Form, path: str, instrument: Instrument | None = None) -> list[Any] | None:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cryptopattern_pipelines.market.answers import EITHER, NUMBER, TEXT, AnswerError, Form, VenueError
+from cryptopattern_pipelines.market.answers import EITHER, NUMBER, TEXT, AnswerError, Form, VenueError, numbers
 from cryptopattern_pipelines.market.limits import Cost, Quota
 from cryptopattern_pipelines.market.liquidations import Liquidations, hourly_rows, no_orders, untold
 from cryptopattern_pipelines.market.source import Problem, SymbolError
@@ -113,9 +113,18 @@ async def _contracts(host: Host, coins: set[str]) -> pd.DataFrame:
             coin = parse(each["name"]).coin
         except SymbolError:
             continue  # a name that no coin of ours has
-        if coin in coins and float(each["quanto_multiplier"]) > 0:
+        if coin not in coins:
+            continue
+        try:
+            [size] = numbers([each["quanto_multiplier"]])
             since = pd.Timestamp(int(each["create_time"]), unit="s", tz="UTC")
-            found.append((each["name"], coin, float(each["quanto_multiplier"]), since))
+        except (ValueError, OverflowError):
+            size = np.nan
+        # A size of 0 is that of contracts that are counted in dollars, of which there is none in USDT.
+        if not size >= 0:
+            raise AnswerError(f"{host.name} tells size or age of {each['name']} as what is no number: report it")
+        if size > 0:
+            found.append((each["name"], coin, size, since))
     return pd.DataFrame(found, columns=["contract", "symbol", "multiplier", "since"]).drop_duplicates("contract")
 
 
@@ -139,13 +148,15 @@ async def _orders(host: Host, begin: int, stop: int) -> pd.DataFrame:
             {
                 "time": np.array([int(each["time"]) for each in content], dtype="int64"),
                 "contract": np.array([each["contract"] for each in content], dtype="object"),
-                "size": np.array([float(each.get("order_size") or each["size"]) for each in content], dtype="float64"),
-                "left": np.array([float(each.get("left") or 0) for each in content], dtype="float64"),
-                "fill_price": np.array([float(each["fill_price"]) for each in content], dtype="float64"),
+                "size": numbers([each.get("order_size", each["size"]) for each in content]),
+                "left": numbers([each.get("left", 0) for each in content]),
+                "fill_price": numbers([each["fill_price"] for each in content]),
                 # The position's size: positive for a long.
-                "long": np.array([float(each["size"]) > 0 for each in content], dtype="bool"),
+                "long": numbers([each["size"] for each in content]) > 0,
             }
         )
-    except (ValueError, TypeError):
+        if found.isna().any(axis=None):
+            raise ValueError("empty")
+    except (ValueError, TypeError, OverflowError):
         raise AnswerError(f"{host.name} answered {_ORDERS} with what is no number: report it") from None
     return found[(found["time"] >= begin) & (found["time"] < stop)]

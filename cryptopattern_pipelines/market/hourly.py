@@ -33,6 +33,7 @@ PERIOD = timedelta(minutes=5)
 
 _MICROSECOND = timedelta(microseconds=1)
 _MICROSECONDS_AN_HOUR = HOUR // _MICROSECOND
+_MICROSECONDS_A_MINUTE = 60_000_000
 _NAT = np.iinfo("int64").min
 
 # The intervals that there are, hours; settlements lie on their multiples from midnight UTC on.
@@ -116,19 +117,25 @@ def with_intervals(funding: pd.DataFrame) -> pd.DataFrame:
 
     Nothing later is looked at, and nothing that lies further back than REACH_OF_INTERVALS.
     """
-    settled = funding.sort_values("time", kind="stable").drop_duplicates("time", keep="last", ignore_index=True)
-    time = settled["time"].dt.round("min")
-    since = time.diff() / HOUR
-    near = [(time - time.shift(back + 1)) <= REACH_OF_INTERVALS for back in (1, 2)]
-    before, earlier = (since.shift(back).where(near[back - 1]) for back in (1, 2))
-    hours = since.round()
-    possible = hours.between(1, _USUAL_FUNDING_INTERVAL)
-    standing = np.fmin(before, earlier).round()
-    standing = standing.where(standing.between(1, _USUAL_FUNDING_INTERVAL), _USUAL_FUNDING_INTERVAL)
-    returned = hours.isin(_FUNDING_INTERVALS) & (time.dt.hour % hours == 0) & (hours >= 4 * standing)
-    told = possible & (~(hours > before.round()) | returned)
-    settled = settled.assign(interval_hours=hours.where(told, standing).astype("int64"))
-    return settled[settled["rate"].notna()].reset_index(drop=True)
+    times, settled = _in_time(_counts(funding["time"]), funding[["rate"]])
+    hour = np.rint(times / _MICROSECONDS_A_MINUTE) / 60
+    since = hour - _earlier(hour, 1)
+    before, second = (
+        np.where(hour - _earlier(hour, back + 1) <= REACH_OF_INTERVALS / HOUR, _earlier(since, back), np.nan)
+        for back in (1, 2)
+    )
+    hours = np.round(since)
+    possible = (hours >= 1) & (hours <= _USUAL_FUNDING_INTERVAL)
+    standing = np.round(np.fmin(before, second))
+    standing = np.where((standing >= 1) & (standing <= _USUAL_FUNDING_INTERVAL), standing, _USUAL_FUNDING_INTERVAL)
+    on_a_multiple = np.floor(hour) % 24 % np.where(possible, hours, 1) == 0
+    returned = np.isin(hours, _FUNDING_INTERVALS) & on_a_multiple & (hours >= 4 * standing)
+    told = possible & (~(hours > np.round(before)) | returned)
+    known = ~np.isnan(settled["rate"])
+    interval = np.where(told, hours, standing).astype("int64")
+    return pd.DataFrame(
+        {"time": as_times(times[known]), "rate": settled["rate"][known], "interval_hours": interval[known]}
+    )
 
 
 def metrics_rows(
@@ -211,6 +218,11 @@ def _in_time(when: np.ndarray, columns: pd.DataFrame) -> tuple[np.ndarray, dict[
     order = np.argsort(when, kind="stable")
     order = order[np.append(when[order][1:] != when[order][:-1], True)[: len(order)]]
     return when[order], {name: columns[name].to_numpy()[order] for name in columns}
+
+
+def _earlier(values: np.ndarray, back: int) -> np.ndarray:
+    """The values so many places before, NaN at the beginning."""
+    return np.append(np.full(back, np.nan), values)[: len(values)]
 
 
 def _at(values: np.ndarray, places: np.ndarray, otherwise: float) -> np.ndarray:

@@ -170,6 +170,8 @@ def _number(text: str | None) -> float | None:
         return None
 
 
-def forget() -> None:
-    """Forget all hosts, as a new process would."""
-    _MEMORIES.clear()
+def forget(url: str | None = None) -> None:
+    """Forget the hosts at an address, or all of them, as a new process would."""
+    for known in list(_MEMORIES):
+        if url is None or known[0] == url.rstrip("/"):
+            del _MEMORIES[known]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
 from operator import itemgetter
-from typing import Protocol
+from typing import Any, Protocol
 
 import pandas as pd
 
@@ -162,7 +162,7 @@ def bundled(symbol: Symbol) -> str:
     return symbol.coin if symbol.multiplier == 1 else f"{symbol.multiplier}{symbol.coin}"
 
 
-def _named(listing: Listing, traded: pd.DataFrame) -> Iterable:
+def _named(listing: Listing, traded: pd.DataFrame) -> Iterable[Any]:
     """Each instrument once, with the coin that its rows are of, where they say so."""
     told = traded[["instrument", "symbol"]].drop_duplicates()
     return [*listing.instruments.assign(symbol="").itertuples(), *told.itertuples()]

@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol, TypeVar
 
 import httpx
+import numpy as np
 import pandas as pd
 
 from cryptopattern_pipelines.market import binance, coinglass, gate, hourly, okx
@@ -24,6 +25,7 @@ from cryptopattern_pipelines.market.liquidations import Feed
 from cryptopattern_pipelines.market.listings import Listing, instruments_of
 from cryptopattern_pipelines.market.source import HOUR, MarketError, Problem, SymbolError, hours_between
 from cryptopattern_pipelines.market.symbols import (
+    MARKETS,
     Instrument,
     Market,
     binance_instrument,
@@ -32,7 +34,8 @@ from cryptopattern_pipelines.market.symbols import (
     okx_instrument,
     okx_instruments,
 )
-from cryptopattern_pipelines.market.transport import Host, Patience, Raw, gathered
+from cryptopattern_pipelines.market.transport import Host, Patience, Raw, Sent, gathered
+from cryptopattern_pipelines.market.venues import MORE
 from cryptopattern_pipelines.storage.schemas import (
     DERIVATIVES_METRICS,
     MARKET_CANDLES,
@@ -55,7 +58,7 @@ TICKERS = [
 
 
 # Whom there is to ask.
-VENUES = ("binance", "okx", "gate", "coinglass")
+VENUES = ("binance", "okx", "gate", "coinglass", *(venue.name for venue in MORE))
 
 
 class NoVenueError(MarketError):
@@ -125,6 +128,7 @@ class LiveSource:
         seed: of the chance in pauses between attempts.
         wall: this machine's clock, UTC.
         keep: is handed a call's answers as they came, with the start and the end that it asked for.
+        tell: is handed every question that was sent to a venue, once it is over.
     """
 
     def __init__(
@@ -143,6 +147,7 @@ class LiveSource:
         seed: int | None = None,
         wall: Callable[[], datetime] = lambda: datetime.now(UTC),
         keep: Callable[[list[Raw], datetime, datetime], None] | None = None,
+        tell: Callable[[Sent], None] | None = None,
     ) -> None:
         self.binance_spot_url = binance_spot_url
         self.binance_usdm_url = binance_usdm_url
@@ -155,9 +160,10 @@ class LiveSource:
         self.problems: list[Problem] = []
         self._coinglass_key = coinglass_key
         self._wanted = frozenset(venues)
-        self._jitter = random.Random(seed)
+        self._jitter = random.Random(seed)  # noqa: S311 - spreads waiting times
         self._wall = wall
         self._keep = keep
+        self._tell_sent = tell
 
     def candles(self, symbols: Iterable[str], start: datetime, end: datetime) -> pd.DataFrame:
         """Rows of MARKET_CANDLES; see `MarketSource.candles`. Only closed candles, by the venue's own clock.
@@ -239,28 +245,38 @@ class LiveSource:
                     days=days,
                     wall=self._wall,
                     keep=raws.append if self._keep else None,
+                    tell=self._tell_sent,
                 )
 
-            spot = await host("binance spot", self.binance_spot_url, binance, binance.spot_costs)
-            usdm = await host("binance perpetual", self.binance_usdm_url, binance, binance.usdm_costs)
-            both = await host("okx", self.okx_url, okx, okx.costs)
-            feeds: list[tuple[Feed, Host]] = [(gate, await host("gate", self.gate_url, gate, gate.costs)), (okx, both)]
-            if self._coinglass_key:
+            hosts, desks, feeds = [], [], list[tuple[Feed, Host]]()
+            if "binance" in self._wanted:
+                spot = await host("binance spot", self.binance_spot_url, binance, binance.spot_costs)
+                usdm = await host("binance perpetual", self.binance_usdm_url, binance, binance.usdm_costs)
+                hosts += [spot, usdm]
+                desks += [
+                    _Desk(binance, "spot", spot, binance_instruments, binance_instrument),
+                    _Desk(binance, "perpetual", usdm, binance_instruments, binance_instrument),
+                ]
+            if "gate" in self._wanted:
+                feeds.append((gate, await host("gate", self.gate_url, gate, gate.costs)))
+            if "okx" in self._wanted:
+                both = await host("okx", self.okx_url, okx, okx.costs)
+                hosts.append(both)
+                desks += [_Desk(okx, market, both, okx_instruments, okx_instrument) for market in MARKETS]
+                feeds.append((okx, both))
+            if "coinglass" in self._wanted and self._coinglass_key:
                 key = {coinglass.HEADER: self._coinglass_key}
                 feeds.append(
                     (coinglass, await host("coinglass", self.coinglass_url, coinglass, coinglass.costs, **key))
                 )
-            desks = [
-                _Desk(binance, "spot", spot, binance_instruments, binance_instrument),
-                _Desk(binance, "perpetual", usdm, binance_instruments, binance_instrument),
-                _Desk(okx, "spot", both, okx_instruments, okx_instrument),
-                _Desk(okx, "perpetual", both, okx_instruments, okx_instrument),
-            ]
-            asked = [desk for desk in desks if desk.venue.VENUE in self._wanted]
+            for venue in MORE:
+                if venue.name in self._wanted:
+                    hosts.append(it := await host(venue.name, venue.url, venue.module, venue.module.costs))
+                    desks += [_Desk(venue.module, each, it, venue.instruments, venue.listed) for each in venue.markets]
             try:
-                yield _Venues(asked, [(feed, it) for feed, it in feeds if it.name in self._wanted])
+                yield _Venues(desks, feeds)
             finally:
-                self._tell_new_fields([spot, usdm, both, *(each for _, each in feeds)])
+                self._tell_new_fields([*hosts, *(each for _, each in feeds)])
                 if self._keep and raws and start and end:
                     self._keep(raws, start, end)
 
@@ -295,10 +311,11 @@ class LiveSource:
         first = start - 2 * hourly.LONGEST_FUNDING_INTERVAL
         async with self._venues(start, end) as venues:
             settled = await self._funding_of_all(venues, len(symbols), first, end)
+            no_rates = pd.DataFrame({"time": hours[:0], "rate": np.empty(0)})
 
             async def question(desk: _Desk, instrument: Instrument) -> tuple[Instrument, pd.DataFrame] | None:
                 if desk in settled:
-                    rates: pd.DataFrame | None = settled[desk][settled[desk]["instrument"] == instrument.name]
+                    rates: pd.DataFrame | None = settled[desk].get(instrument.name, no_rates)
                 else:
                     rates = await desk.venue.funding(desk.host, instrument, first, end)
                 snapshots = None if rates is None else await desk.venue.snapshots(desk.host, instrument, before, end)
@@ -331,14 +348,18 @@ class LiveSource:
 
     async def _funding_of_all(
         self, venues: _Venues, symbols: int, start: datetime, end: datetime
-    ) -> dict[_Desk, pd.DataFrame]:
-        """Every instrument's rates from the desks that tell them in few questions, when there are many to ask for."""
+    ) -> dict[_Desk, dict[str, pd.DataFrame]]:
+        """Every instrument's rates by name, of desks that tell them in few questions, where many are asked for."""
         if symbols < _MANY:
             return {}
         desks = [desk for desk in venues.desks if desk.market == "perpetual" and desk.venue is binance]
         answers = await gathered([binance.funding_of_all(desk.host, start, end) for desk in desks])
         # What failed here is asked for one by one, and told there.
-        return {desk: it for desk, it in zip(desks, answers, strict=True) if not isinstance(it, VenueError)}
+        return {
+            desk: dict(iter(it.groupby("instrument")))
+            for desk, it in zip(desks, answers, strict=True)
+            if not isinstance(it, VenueError)
+        }
 
     async def _liquidations(self, wanted: set[str], start: datetime, end: datetime) -> pd.DataFrame:
         hours = self._closed(hours_between(start, end))
@@ -402,7 +423,7 @@ class LiveSource:
                 (desk.venue.VENUE, desk.market, name, since if since.value else None, None)
                 for desk, listed in told
                 for name, since in sorted(listed.items())
-                if _is_listed(desk, name)
+                if _listed(desk, name)
             ),
             start=today - timedelta(days=1),
             end=today,
@@ -420,7 +441,7 @@ class LiveSource:
             if isinstance(answer, VenueError):
                 failures.append((desk, "", answer))
                 continue
-            listed = {name: desk.listed(name, desk.market) for name in answer["instrument"]}
+            listed = {name: _listed(desk, name) for name in answer["instrument"]}
             known = {name: it for name, it in listed.items() if it and (wanted is None or it.coin in wanted)}
             frame = answer[answer["instrument"].isin(known)]
             size = frame["instrument"].map({name: it.multiplier for name, it in known.items()}).astype("float64")
@@ -505,12 +526,12 @@ class LiveSource:
                 self.problems.append(problem)
 
 
-def _is_listed(desk: _Desk, name: str) -> bool:
-    """Whether it is an instrument of the kind that we follow; a name that can't be read is none."""
+def _listed(desk: _Desk, name: str) -> Instrument | None:
+    """The instrument of this name, if it is of the kind that we follow; a name that can't be read is none."""
     try:
-        return desk.listed(name, desk.market) is not None
+        return desk.listed(name, desk.market)
     except SymbolError:
-        return False
+        return None
 
 
 @functools.cache

@@ -9,9 +9,8 @@ and instrument: funding history 10, open interest history 10, ratios and taker v
 50011.
 """
 
-import functools
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -25,11 +24,16 @@ from cryptopattern_pipelines.market.answers import (
     Columns,
     Form,
     VenueError,
+    by_time,
     columns_of,
+    frame_from,
     frame_of,
     holes,
     joined,
+    microseconds,
     milliseconds,
+    numbers,
+    those,
 )
 from cryptopattern_pipelines.market.limits import Cost, Quota
 from cryptopattern_pipelines.market.liquidations import Liquidations, hourly_rows, no_orders, untold
@@ -50,6 +54,7 @@ _LIQUIDATIONS_LIMIT = 100
 _INSTRUMENT_TYPES = {"spot": "SPOT", "perpetual": "SWAP"}
 
 _HOUR_MS = 3_600_000
+_PERIOD_MS = hourly.PERIOD // timedelta(milliseconds=1)
 
 _UNKNOWN_INSTRUMENT = "51001"
 # Unavailable, timed out, rate limit, busy, system error, sub-account rate limit.
@@ -178,26 +183,24 @@ async def funding(host: Host, instrument: Instrument, start: datetime, end: date
         VenueError: the venue didn't answer, or not as documented.
     """
     columns = {"fundingTime": "time", "realizedRate": "rate"}
-    pages = [frame_of([], columns, host.name)]
-    after, again = end, True
-    while after > start:
-        _, rows = await _rows(
-            host, _FUNDING, _FUNDING_FORM, instId=instrument.name, after=milliseconds(after), limit=_FUNDING_LIMIT
-        )
+    pages: list[Columns] = []
+    after, again = milliseconds(end), True
+    while after > milliseconds(start):
+        _, rows = await _rows(host, _FUNDING, _FUNDING_FORM, instId=instrument.name, after=after, limit=_FUNDING_LIMIT)
         if rows is None:
             return None
-        page = frame_of(rows, columns, host.name, may_lack=True)
-        page = page[page["time"] < pd.Timestamp(after)]
+        page = columns_of(rows, columns, host.name, may_lack=True)
+        page = those(page, page["time"] < after * 1000)
         # An empty page needn't be the last one: it is asked for once more.
-        if page.empty:
+        if not len(page["time"]):
             if not again:
                 break
             again = False
             continue
         pages.append(page)
-        after, again = page["time"].min().to_pydatetime(), True
-    found = pd.concat(pages, ignore_index=True)
-    return found[found["time"] >= pd.Timestamp(start)]
+        after, again = int(page["time"].min()) // 1000, True
+    found = joined(pages, columns.values())
+    return frame_from(those(found, found["time"] >= microseconds(start)))
 
 
 async def snapshots(host: Host, instrument: Instrument, start: datetime, end: datetime) -> pd.DataFrame | None:
@@ -218,7 +221,7 @@ async def snapshots(host: Host, instrument: Instrument, start: datetime, end: da
         if part is None:
             return None
         parts.append(part)
-    merged = functools.reduce(lambda left, right: left.merge(right, on="time", how="outer"), parts)
+    merged = frame_from(by_time(parts))
     ratio = (merged["bought"] / merged["sold"]).replace([np.inf, -np.inf], np.nan)
     return merged.drop(columns=["bought", "sold"]).assign(taker_volume_ratio=ratio, time=merged["time"] + hourly.PERIOD)
 
@@ -257,11 +260,11 @@ async def listed_since(host: Host, market: Market) -> dict[str, pd.Timestamp]:
     Raises:
         VenueError: the venue didn't answer, or not as documented.
     """
-    return {
-        each["instId"]: pd.Timestamp(int(each["listTime"] or 0), unit="ms", tz="UTC")
-        for each in await _instruments(host, market)
-        if each["state"] == "live"
-    }
+    live = [each for each in await _instruments(host, market) if each["state"] == "live"]
+    try:
+        return {each["instId"]: pd.Timestamp(int(each["listTime"] or 0), unit="ms", tz="UTC") for each in live}
+    except (ValueError, OverflowError):
+        raise AnswerError(f"{host.name} tells since when it lists in another form: report it") from None
 
 
 async def liquidations(host: Host, coins: set[str], hours: pd.DatetimeIndex) -> Liquidations:
@@ -277,7 +280,7 @@ async def liquidations(host: Host, coins: set[str], hours: pd.DatetimeIndex) -> 
         VenueError: the instruments could not be had.
     """
     sizes = {
-        each["instId"]: float(each["ctVal"]) * float(each["ctMult"] or 1)
+        each["instId"]: _size(each, host)
         for each in await _instruments(host, "perpetual")
         if each["ctType"] == "linear" and each["settleCcy"] == "USDT" and each["ctVal"]
     }
@@ -312,6 +315,17 @@ async def liquidations(host: Host, coins: set[str], hours: pd.DatetimeIndex) -> 
         problems.append(untold(VENUE, [name for name, _ in lacking], count, reason, passing=nothing))
     rows = hourly_rows(pd.concat(orders), _pairs(told, hours), VENUE, "sampled")
     return Liquidations(rows, problems)
+
+
+def _size(instrument: dict[str, str], host: Host) -> float:
+    """Coins a contract."""
+    try:
+        size = float(numbers([instrument["ctVal"], instrument["ctMult"] or "1"]).prod())
+    except ValueError:
+        size = 0.0
+    if size <= 0:
+        raise AnswerError(f"{host.name} tells the size of {instrument['instId']} as what is no number: report it")
+    return size
 
 
 def _pairs(told: dict[str, pd.DatetimeIndex], hours: pd.DatetimeIndex) -> pd.DataFrame:
@@ -374,37 +388,36 @@ async def _instruments(host: Host, market: Market) -> list[dict[str, str]]:
     return rows
 
 
-async def _statistic(
-    host: Host, instrument: Instrument, path: str, start: datetime, end: datetime
-) -> pd.DataFrame | None:
+async def _statistic(host: Host, instrument: Instrument, path: str, start: datetime, end: datetime) -> Columns | None:
     """One statistic by five minutes, its `ts` in [start, end); `end` asks for those earlier than it."""
     columns = {0: "time", **_STATISTICS[path]}
-    pages = [frame_of([], columns, host.name)]
-    before, again = end, True
-    while before > start:
+    pages: list[Columns] = []
+    first, before, again = milliseconds(start), milliseconds(end), True
+    while before > first:
         _, rows = await _rows(
             host,
             path,
             _STATISTICS_FORMS[path],
             instId=instrument.name,
             period="5m",
-            end=milliseconds(before),
-            limit=min(_STATISTICS_LIMIT, int((before - start) / hourly.PERIOD) + 1),
+            end=before,
+            limit=min(_STATISTICS_LIMIT, (before - first) // _PERIOD_MS + 1),
         )
         if rows is None:
             return None
-        page = frame_of(rows, columns, host.name, may_lack=True)
-        page = page[page["time"] < pd.Timestamp(before)]
+        page = columns_of(rows, columns, host.name, may_lack=True)
+        page = those(page, page["time"] < before * 1000)
+        empty = not len(page["time"])
         # A page that is empty needn't be the last one, nor one that begins too early the next: asked for once more.
-        if again and (page.empty or page["time"].max() < pd.Timestamp(before - 2 * hourly.PERIOD)):
+        if again and (empty or int(page["time"].max()) // 1000 < before - 2 * _PERIOD_MS):
             again = False
             continue
-        if page.empty:
+        if empty:
             break
         pages.append(page)
-        before, again = page["time"].min().to_pydatetime(), True
-    found = pd.concat(pages, ignore_index=True).drop_duplicates("time", keep="last")
-    return found[found["time"] >= pd.Timestamp(start)]
+        before, again = int(page["time"].min()) // 1000, True
+    found = joined(pages, columns.values())
+    return those(found, found["time"] >= microseconds(start))
 
 
 async def _rows(host: Host, path: str, form: Form | None, **params: str | int) -> tuple[Answer, list[Any] | None]:

@@ -6,7 +6,6 @@ or limits, or the counting (`limits.py`).
 
 import asyncio
 import email.utils
-import json
 import random
 from collections.abc import Callable, Coroutine, Hashable, Mapping, Sequence
 from dataclasses import dataclass
@@ -100,6 +99,20 @@ class Raw:
     response: httpx.Response
 
 
+@dataclass(frozen=True)
+class Sent:
+    """One question as it was sent once, and what came of it.
+
+    `outcome` is `ok`, `client_error` (another 4xx), `too_many`, `refused`, `server_error`, `timeout`, `unreachable`, or
+    `broken` for an answer that is no JSON; `seconds` is until the answer, or until it was given up.
+    """
+
+    host: str
+    path: str
+    outcome: str
+    seconds: float
+
+
 class Host:
     """One server of a venue, asked through one pool of connections, for as long as one call of a source lasts.
 
@@ -114,6 +127,7 @@ class Host:
         days: how many days the call asks for, which lengthen its deadline.
         wall: this machine's clock, UTC.
         keep: is handed every answer, where raw answers are kept.
+        tell: is handed every question that was sent, once it is over.
     """
 
     def __init__(
@@ -129,6 +143,7 @@ class Host:
         days: float = 1,
         wall: Callable[[], datetime] = lambda: datetime.now(UTC),
         keep: Callable[[Raw], None] | None = None,
+        tell: Callable[[Sent], None] | None = None,
     ) -> None:
         self.name = name
         self.wall = wall
@@ -141,6 +156,7 @@ class Host:
         self._busy = busy
         self._memory = memory or Memory()
         self._keep = keep
+        self._tell = tell
         self._places = asyncio.Semaphore(patience.at_once)
         self._trial = asyncio.Lock()
         self._queues: dict[Hashable, asyncio.Lock] = {}
@@ -208,8 +224,7 @@ class Host:
             async with self._places:
                 await self._quiet()
                 self._check()
-                async with asyncio.timeout(min(self._patience.longest_answer, self._left())):
-                    response = await self._client.get(path, params=dict(params))
+                response = await self._answer(path, params)
             status = response.status_code
             for cost in costs:
                 self._memory.meter(cost).heed(response.headers, self._now())
@@ -224,7 +239,8 @@ class Host:
             content = response.json()
         except (TimeoutError, httpx.TimeoutException, httpx.TransportError) as error:
             raise _AgainError(f"did not answer ({type(error).__name__})") from error
-        except (json.JSONDecodeError, UnicodeDecodeError, httpx.DecodingError) as error:
+        # JSON that is nested too deeply, or has a number of thousands of digits, is no JSONDecodeError.
+        except (ValueError, RecursionError, httpx.DecodingError) as error:
             if status in (httpx.codes.NOT_FOUND, httpx.codes.GONE):
                 reason = f"{self.name} has no {path} (status {status}): its interface may have changed, report it"
                 raise AnswerError(reason, passing=False) from error
@@ -232,6 +248,28 @@ class Host:
         if self._busy(content):
             raise _AgainError(f"is busy ({content})", response, busy=True)
         return Answer(status, content, _time_of(response))
+
+    async def _answer(self, path: str, params: Mapping[str, str | int]) -> httpx.Response:
+        """The answer to a question that is sent now, and its account to who wants to know.
+
+        Raises:
+            TimeoutError, httpx.TransportError: there is none.
+        """
+        began, outcome = self._now(), "unreachable"
+        try:
+            async with asyncio.timeout(min(self._patience.longest_answer, self._left())):
+                response = await self._client.get(path, params=dict(params))
+            outcome = _outcome_of(response)
+        except (TimeoutError, httpx.TimeoutException):
+            outcome = "timeout"
+            raise
+        except httpx.DecodingError:
+            outcome = "broken"
+            raise
+        finally:
+            if self._tell:
+                self._tell(Sent(self.name, path, outcome, self._now() - began))
+        return response
 
     def _now(self) -> float:
         return self._memory.clock()
@@ -311,26 +349,42 @@ class Host:
         return self._patience.pause * 2**attempt * (1 + self._jitter.random())
 
 
+def _outcome_of(response: httpx.Response) -> str:
+    """What an answer comes to, as `Sent` has it."""
+    status = response.status_code
+    if status in _REFUSALS:
+        return "refused"
+    if status == httpx.codes.TOO_MANY_REQUESTS:
+        return "too_many"
+    if status >= 400:
+        return "server_error" if status >= 500 else "client_error"
+    # Reading it a second time costs less than what follows from it; a page of a proxy is told by its beginning.
+    return "ok" if response.content.lstrip()[:1] in {b"{", b"["} else "broken"
+
+
 def _retry_after(response: httpx.Response) -> float | None:
     """Seconds to wait: Retry-After holds them, or a date (RFC 9110, 10.2.3)."""
     text = response.headers.get("Retry-After")
     if text is None:
         return None
-    if text.strip().isdigit():
+    if text.isascii() and text.strip().isdigit():
         return float(text)
-    try:
-        until = email.utils.parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    return max(0.0, (until - _time_of(response)).total_seconds())
+    until = _date(text)
+    return None if until is None else max(0.0, (until - _time_of(response)).total_seconds())
 
 
 def _time_of(response: httpx.Response) -> datetime:
     """The server's clock, or this machine's where the server tells none."""
+    return _date(response.headers.get("Date", "")) or datetime.now(UTC)
+
+
+def _date(text: str) -> datetime | None:
+    """A date of HTTP, which is in UTC whatever it says of its zone; None for what is none."""
     try:
-        return email.utils.parsedate_to_datetime(response.headers["Date"])
-    except (KeyError, ValueError):
-        return datetime.now(UTC)
+        told = email.utils.parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return told if told.tzinfo else told.replace(tzinfo=UTC)
 
 
 async def gathered(questions: Sequence[Coroutine[Any, Any, _T]]) -> list[_T | VenueError]:

@@ -105,8 +105,12 @@ def _map(picture: np.ndarray, title: Title, words: Sequence[Word], engine: Engin
     if chart.long_share is not None:
         long_pct = round(chart.long_share, 1)
         readings = (ShareReading(title.symbol, long_pct, round(100 - long_pct, 1), "line", 0.8),)
-    sides = zip(("long", "short"), chart.totals or (), strict=False)
-    metrics = tuple(MetricReading(f"cumulated_{side}_liquidations", total, "USD", None) for side, total in sides)
+    metrics: tuple[MetricReading, ...] = ()
+    if chart.totals is not None:
+        metrics = (
+            MetricReading("cumulated_long_liquidations", chart.totals.long, chart.totals.unit, None),
+            MetricReading("cumulated_short_liquidations", chart.totals.short, chart.totals.unit, None),
+        )
     levels = _levels([(level.price, level.side, level.strength) for level in chart.levels], 1.0)
     marks = () if chart.plot is None else (Mark("plot", *_edges(chart.plot)),)
     return _reading(

@@ -39,6 +39,8 @@ _MAP = re.compile(r"^(?P<lead>.{0,40}?)\b(?:exchange\s)?liquidation\s?ma(?:p|$)(
 _HEATMAP = re.compile(
     r"^(?P<lead>.{0,40}?)\bli[qg](?:uidations?)?[\s-]?heat\s?m(?:ap|a?$)(?P<rest>.{0,40})$", re.IGNORECASE
 )
+# Charts that their title's words tell; `lead` is what stands before those, `rest` what stands after.
+_BY_TITLE = {"liquidation_map": _MAP, "price_chart_heatmap": _HEATMAP}
 _KINGFISHER_MAP = re.compile(
     r"^\W*(?P<coin>[A-Z0-9]{1,12})\s?[:;.]\s?(?P<venues>[A-Za-z_ ]{3,80}?)\s?[-\u2014\u2013~]", re.ASCII
 )
@@ -228,7 +230,7 @@ def _title(text: str, line: TextLine) -> Title | None:
             title = _LEVERAGE.sub(leverage, plain) if underscored and "long" in plain.lower() else plain
             coin, venue = _coin(distribution["lead"]) or _coin(rest), _venue(distribution["lead"])
             return Title(kind, 0.98, "title", title, coin, venue, None, leverage, None, True, box)
-    for pattern, kind in ((_MAP, "liquidation_map"), (_HEATMAP, "price_chart_heatmap")):
+    for kind, pattern in _BY_TITLE.items():
         match = pattern.match(plain)
         if match is None or not _is_lead(match["lead"], ("the", "kingfisher", "exchange")):
             continue

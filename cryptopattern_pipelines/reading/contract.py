@@ -14,7 +14,7 @@ from cryptopattern_pipelines.reading.ocr import Word
 from cryptopattern_pipelines.reading.shares import ShareReading
 
 # Raised whenever the same picture may read differently: readings are kept by the picture's hash and this.
-READER_VERSION = "4"
+READER_VERSION = "5"
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,11 @@ _PALER = 0.35  # of a hue's usual saturation: the area under a line has less
 _COLUMNS = 450  # that are looked at, of wider plots every second or third one
 _HUES = 24  # hues that are told apart around the circle
 _LEAST_SPAN = 0.05  # of the plot's width over which a line must be followed
+# Hues of the Kingfisher's lines, how far their channels differ, and in which share of the columns they are at least: as
+# they are drawn, and as a messenger's JPEG leaves them.
+_PINKS = ((300, 330, _COLOURED, 0.5), (290, 340, 40, 0.8))
+_BEYOND = 0.06  # of the plot's width: how far outside of the bars a line may end
+_AT_END = 0.004  # of the width: columns at which a line's end is looked at
 _GAP = 0.012  # of the width: columns without the line that are leapt
 
 
@@ -27,11 +32,11 @@ class _Track:
     span: int
 
 
-def of_hue(picture: np.ndarray, low: int, high: int) -> np.ndarray:
-    """Coloured pixels (uint8) with a hue between two angles in degrees, around the circle."""
+def of_hue(picture: np.ndarray, low: int, high: int, least: int = _COLOURED) -> np.ndarray:
+    """Pixels (uint8) with a hue between two angles in degrees, around the circle, whose channels differ by `least`."""
     hue = cv2.cvtColor(picture, cv2.COLOR_RGB2HSV)[..., 0].astype(np.int16) * 2
     inside = (hue >= low) & (hue <= high) if low <= high else (hue >= low) | (hue <= high)
-    return (inside & (saturation(picture) > _COLOURED)).astype(np.uint8)
+    return (inside & (saturation(picture) > least)).astype(np.uint8)
 
 
 @dataclass(frozen=True)
@@ -54,9 +59,12 @@ def line_ends(picture: np.ndarray, plot: Box) -> LineEnds | None:
     both pink and drops the short one to zero in the last bin.
     """
     part = picture[: plot.bottom, plot.left : plot.right]
-    pink = of_hue(part, 300, 330)
-    if _is_line(pink):
-        long_end, short_end = _pink_end(pink), _pink_end(pink[:, ::-1])
+    pink = next((way for way in _PINKS if _is_line(of_hue(part, *way[:3]), way[3])), None)
+    if pink is not None:
+        # The bars may end before the line does.
+        beyond = round(_BEYOND * plot.width)
+        mask = of_hue(picture[: plot.bottom, max(0, plot.left - beyond) : plot.right + beyond], *pink[:3])
+        long_end, short_end = _pink_end(mask), _pink_end(mask[:, ::-1])
     else:
         part = np.ascontiguousarray(part[:, :: max(1, plot.width // _COLUMNS)])
         colours, strong = cv2.cvtColor(part, cv2.COLOR_RGB2HSV)[..., 0], saturation(part)
@@ -66,12 +74,12 @@ def line_ends(picture: np.ndarray, plot: Box) -> LineEnds | None:
     return LineEnds(long_end, short_end)
 
 
-def _is_line(mask: np.ndarray) -> bool:
-    """Whether what is coloured is a line over half of the width, not bars."""
+def _is_line(mask: np.ndarray, least: float) -> bool:
+    """Whether what is coloured is a line over a share of the width, not bars."""
     joined = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((3, 7), np.uint8))
     _, _, stats, _ = cv2.connectedComponentsWithStats(joined, connectivity=8)
     span = stats[1:, 2]
-    return bool(mask.any(axis=0).mean() > 0.5 and (span > 0.05 * mask.shape[1]).any())
+    return bool(mask.any(axis=0).mean() > least and (span > 0.05 * mask.shape[1]).any())
 
 
 def _end(hue: np.ndarray, strong: np.ndarray) -> float | None:
@@ -159,19 +167,20 @@ def _inclusive(column: np.ndarray) -> list[tuple[int, int]]:
 
 
 def _pink_end(mask: np.ndarray) -> float | None:
-    """Height over the bottom at which the Kingfisher's line ends at the left."""
+    """Height over the bottom at which the Kingfisher's line ends at the left, or drops to zero."""
     joined = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((3, 7), np.uint8))
     _, labels, stats, _ = cv2.connectedComponentsWithStats(joined, connectivity=8)
-    left, area = stats[:, 0], stats[:, 4]
-    at_end = (left <= 0.03 * mask.shape[1]) & (stats[:, 2] >= 2) & (area >= 6)
-    at_end[0] = False
-    if not at_end.any():
+    stretches = (stats[:, 2] >= 2) & (stats[:, 4] >= 3)
+    stretches[0] = False
+    line = stretches[labels] & (mask > 0)
+    columns = np.flatnonzero(line.any(axis=0))
+    height, width = mask.shape
+    if not columns.size or columns[0] > (_BEYOND + 0.03) * width:
         return None
-    # Of the stretches that begin at the end the first counts, of several the highest: lines fall from their ends.
-    ends = np.flatnonzero(at_end & (left <= left[at_end].min() + 2))
-    line = (labels == int(ends[stats[ends, 1].argmin()])) & (mask > 0)
-    runs = [_inclusive(column)[0] for column in line.T if column.any()]
-    thickness = float(np.median([last - first + 1 for first, last in runs]))
+    runs = [_inclusive(line[:, column])[0] for column in columns]
+    steep = line[:, columns].sum(axis=0) > 0.04 * height
+    drop = int(steep.argmin()) if columns[int(steep.argmin())] - columns[0] <= 0.02 * width else 0
     # The line turns down all but straight at its end: its top counts, not the middle of what is coloured.
-    top = min(first for first, _ in runs[: max(3, round(0.01 * mask.shape[1]))])
-    return len(mask) - top - thickness / 2
+    near = columns <= columns[drop] + max(2, round(_AT_END * width))
+    top = min(first for (first, _), here in zip(runs, near, strict=True) if here)
+    return height - top - float(np.median([last - first + 1 for first, last in runs])) / 2

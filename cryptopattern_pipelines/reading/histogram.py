@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from operator import attrgetter
 
 import cv2
 import numpy as np
@@ -308,7 +309,7 @@ def _is_label(word: Word, numbers: Sequence[Word]) -> bool:
     reach = 0.4 * word.height
     return any(
         sum(abs(end(other) - end(word)) < reach for other in numbers) > 3
-        for end in (lambda w: w.y, lambda w: w.right, lambda w: w.left)
+        for end in (attrgetter("y"), attrgetter("right"), attrgetter("left"))
     )
 
 

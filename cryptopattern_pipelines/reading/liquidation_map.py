@@ -24,7 +24,7 @@ from cryptopattern_pipelines.reading.tick_labels import (
     bottom_labels,
     tick_labels,
 )
-from cryptopattern_pipelines.reading.tilted import tilted_labels
+from cryptopattern_pipelines.reading.tilted import tilted_column, tilted_labels
 
 _COLOURED = 50  # least difference of a bar's or line's channels; areas under the lines are paler
 _THIN = 25  # least difference of a thin bar from its surroundings
@@ -32,6 +32,7 @@ _LEAST_SIDE = 60  # pixels of the smallest picture in which bars can be told
 _LEAST_BARS = 8
 _MOST_LABELS = 40  # of an axis whose steps differ
 _LEAST_TOTAL = 1000  # USD: smaller ones have lost their M or B in reading
+_SHARES_APART = 1.0  # percentage points between the long share of the totals and that of the lines' heights
 _OFF_ZERO = 0.02  # of the greater total: how far from 0 its axis may be at the bars' feet
 _VENUES = {venue.lower() for venue in VENUES}
 _LEVERAGES = ("5x", "10x", "25x", "50x", "100x")
@@ -53,17 +54,26 @@ class MapLevel:
 
 
 @dataclass(frozen=True)
+class Totals:
+    """What the cumulative lines end at, in USD, or in a unit of the chart's own: `unit` is None."""
+
+    long: float
+    short: float
+    unit: str | None
+
+
+@dataclass(frozen=True)
 class LiquidationMap:
     """What a liquidation map shows; `long_share` is in percent of both cumulated totals, None without their lines.
 
-    `totals` are the long and the short total in the unit of the axis at the right, where that can be read. `error` says
-    in one line why something is missing, None where nothing is.
+    `totals` are None where the axis at the right can't be read. `error` says in one line why something is missing, None
+    where nothing is.
     """
 
     levels: tuple[MapLevel, ...] = ()
     current_price: float | None = None
     long_share: float | None = None
-    totals: tuple[float, float] | None = None
+    totals: Totals | None = None
     price_range: tuple[float, float] | None = None
     plot: Box | None = None
     error: str | None = None
@@ -81,9 +91,10 @@ def read_map(picture: np.ndarray, words: Sequence[Word], engine: Engine) -> Liqu
     ends = line_ends(picture, plot)
     share = None if ends is None else ends.long_share
     decimal_comma = writes_decimal_comma(word.text for word in words)
-    totals = None if ends is None else _totals(picture, plot, ends, engine, decimal_comma)
+    foreign = is_foreign(word.text for word in words)
+    totals = None if ends is None else _totals(picture, plot, ends, engine, decimal_comma, foreign=foreign)
     axis, labels = _price_axis_under(picture, plot, engine, decimal_comma)
-    if is_foreign(word.text for word in words) and are_ambiguous(labels):
+    if foreign and are_ambiguous(labels):
         return LiquidationMap((), None, share, totals, None, plot, UNCLEAR_SIGN)
     if axis is None:
         current = _current_price(picture, words, plot, None, engine, decimal_comma=decimal_comma)
@@ -113,24 +124,32 @@ def _ends(axis: Axis | CategoryAxis, plot: Box) -> tuple[float, float]:
 
 
 def _totals(
-    picture: np.ndarray, plot: Box, ends: LineEnds, engine: Engine, decimal_comma: bool
-) -> tuple[float, float] | None:
+    picture: np.ndarray, plot: Box, ends: LineEnds, engine: Engine, decimal_comma: bool, *, foreign: bool
+) -> Totals | None:
     """What both lines end at on the axis at the plot's right; None where it can't be read, or isn't 0 at the bottom."""
     margin = max(8, plot.height // 20)
     right = min(picture.shape[1], plot.right + max(80, plot.width // 8))
     strip = Box(min(plot.right + 2, right), max(0, plot.top - 2 * margin), right, plot.bottom + margin)
-    labels = [
-        label
-        for label in tick_labels(picture, strip, engine, decimal_comma=decimal_comma)
-        if not label.filled and label.numbers and not label.ambiguous
-    ]
-    axis = fit_axis([label.box.y for label in labels], [label.numbers for label in labels])
+    turned = tilted_column(picture, strip, engine, decimal_comma=decimal_comma)
+    labels = turned or tick_labels(picture, strip, engine, decimal_comma=decimal_comma)
+    labels = [x for x in labels if not x.filled and x.numbers and not (foreign and x.ambiguous)]
+    axis = fit_axis(
+        [label.box.y for label in labels],
+        [label.numbers for label in labels],
+        grid=bool(turned),
+        pixel_error=1.0 if turned else 0.6,
+    )
     if axis is None or axis.slope >= 0:
         return None
     base = plot.bottom - 0.5
     long, short = (axis.value(base - end) for end in (ends.long, ends.short))
-    starts_at_zero = abs(axis.value(base)) <= _OFF_ZERO * max(long, short)
-    return (long, short) if starts_at_zero and max(long, short) >= _LEAST_TOTAL else None
+    if abs(axis.value(base)) > _OFF_ZERO * max(long, short):
+        return None
+    if turned and all(number.half_unit <= 0.5 for label in labels for number in label.numbers):
+        # Which end or edge of a turned label points to its tick can't be told to a pixel, but the lines begin at 0.
+        return Totals(long - axis.value(base), short - axis.value(base), None)
+    agree = abs(100 * long / (long + short) - ends.long_share) <= _SHARES_APART
+    return Totals(long, short, "USD") if agree and max(long, short) >= _LEAST_TOTAL else None
 
 
 def find_bars(picture: np.ndarray) -> Box | None:

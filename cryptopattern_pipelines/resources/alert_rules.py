@@ -27,6 +27,7 @@ from cryptopattern_pipelines.squeeze.alerts import (
     QuietHours,
     Rule,
 )
+from cryptopattern_pipelines.storage.schemas import ALERT_KINDS, SEVERITIES, SIDES, TARGETS
 
 
 class AlertRulesError(click.ClickException):
@@ -72,8 +73,6 @@ def _known_service(value: object) -> object:
     return value
 
 
-_Severity = Literal["MINOR", "MODERATE", "MAJOR", "EXTREME"]
-_Target = Literal["long_squeeze", "short_squeeze", "up_move", "down_move", "any_move"]
 _Zone = Annotated[Any, BeforeValidator(_zone)]
 
 
@@ -81,15 +80,22 @@ class _RuleWords(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     name: str = Field(pattern=r"^[\w .:+-]{1,60}$")
-    kind: Literal["analysis", "forecast", "squeeze"] = "analysis"
+    kind: Literal[tuple(ALERT_KINDS)] = "analysis"  # type: ignore[valid-type]
     symbols: Annotated[list[Annotated[str, BeforeValidator(_coin)]], BeforeValidator(_listed), Field(min_length=1)] = [
         "*"
     ]
-    severity: _Severity | None = None
+    severity: Literal[tuple(SEVERITIES)] | None = None  # type: ignore[valid-type]
     probability: float | None = Field(None, ge=0, le=100, allow_inf_nan=False)
     lift: float | None = Field(None, ge=0, allow_inf_nan=False)
-    side: Literal["long", "short"] | None = None
-    targets: Annotated[list[_Target], BeforeValidator(_listed), Field(min_length=1)] | None = None
+    side: Literal[tuple(SIDES)] | None = None  # type: ignore[valid-type]
+    targets: (
+        Annotated[
+            list[Literal[tuple(TARGETS)]],  # type: ignore[valid-type]
+            BeforeValidator(_listed),
+            Field(min_length=1),
+        ]
+        | None
+    ) = None
     cooldown_hours: int = Field(6, ge=1, le=LONGEST_COOLDOWN_HOURS)
     quiet: Annotated[Any, BeforeValidator(_quiet)] = None
     timezone: _Zone = None
@@ -113,12 +119,14 @@ class _FileWords(BaseModel):
 
     timezone: _Zone = ZoneInfo("UTC")
     max_age_hours: float = Field(3.0, gt=0, le=72, allow_inf_nan=False)
+    messages: int = Field(10, ge=1, le=1000)
     rule: list[_RuleWords] = Field(min_length=1)
 
 
 @dataclass(frozen=True)
 class RuleBook:
-    """The rules that hold, where each is sent to, and how old an alert may be to be sent.
+    """The rules that hold, where each is sent to, how old an alert may be to be sent, and how many messages an address
+    gets at a time: what is more comes in one message.
 
     Without a file `told` is False: the default rule fills the table, and nothing is sent.
     """
@@ -126,6 +134,7 @@ class RuleBook:
     rules: tuple[Rule, ...]
     addresses: Mapping[str, tuple[str, ...]]
     max_age: timedelta
+    messages: int
     told: bool
 
     def rule(self, name: str) -> Rule | None:
@@ -160,7 +169,7 @@ class AlertRules:
                 raise AlertRulesError(
                     f"{self.file}: no such file: write it (docs/alerts.md), or unset CRYPTOPATTERN_ALERTS"
                 ) from None
-            return RuleBook((DEFAULT_RULE,), {}, timedelta(hours=3), told=False)
+            return RuleBook((DEFAULT_RULE,), {}, timedelta(hours=3), 10, told=False)
         except OSError as error:
             raise AlertRulesError(f"{self.file}: can't be read: {error.strerror}") from None
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -177,6 +186,7 @@ class AlertRules:
             tuple(_rule(rule, words.timezone) for rule in words.rule),
             {rule.name: self.addresses if rule.to is None else tuple(rule.to) for rule in words.rule},
             timedelta(hours=words.max_age_hours),
+            words.messages,
             told=True,
         )
 

@@ -20,7 +20,7 @@ _OURSELVES = process.current_process()
 execute_job = create_execute_job_task(app)
 
 
-@worker_process_init.connect
+@worker_process_init.connect  # type: ignore[untyped-decorator]  # Celery tells no types
 def _is_a_process_of_its_own(**_: object) -> None:
     """Let a worker's process start the processes that pictures are read in.
 

@@ -1,6 +1,6 @@
 """The database that a run is handed: the embedded server, started on need, or the one of the settings."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -8,8 +8,10 @@ from functools import cache
 import pandas as pd
 import sqlalchemy as sa
 
+from cryptopattern_pipelines.market.transport import Sent
 from cryptopattern_pipelines.resources.settings import Settings
 from cryptopattern_pipelines.storage import postgres
+from cryptopattern_pipelines.storage.counts import ASKED, add_requests
 from cryptopattern_pipelines.storage.embedded import EmbeddedPostgres
 from cryptopattern_pipelines.storage.schemas import TableSchema
 
@@ -58,3 +60,12 @@ class ServingDatabase:
     def publish(self, table: TableSchema, rows_of: Callable[[], pd.DataFrame], start: datetime, end: datetime) -> int:
         """Replace the window's rows by those read now, in one transaction; the number of rows now there."""
         return postgres.publish(self.address(), table, rows_of, start, end)
+
+    def count_requests(self, sent: Sequence[Sent]) -> None:
+        """Add questions that were sent to venues to their counts.
+
+        Raises:
+            psycopg2.Error: the server can't be reached; nothing was added then.
+        """
+        counts = pd.DataFrame([(each.host, each.path, each.outcome, each.seconds) for each in sent], columns=ASKED)
+        add_requests(self.address(), counts)

@@ -7,7 +7,7 @@ What belongs here: which events are alike, and what of their rows is whose. How 
 import json
 import random
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -16,7 +16,7 @@ from dagster._core.events import AssetMaterializationPlannedData, StepMaterializ
 from dagster._serdes import serialize_value
 
 # Stand for an event's partition and time while the text around them is made; no text holds them by chance.
-_PLACE, _TIME = uuid.uuid4().hex, -random.random()
+_PLACE, _TIME = uuid.uuid4().hex, -random.random()  # noqa: S311 - no secret
 
 
 class Shared(NamedTuple):
@@ -45,7 +45,7 @@ class Row(NamedTuple):
     timestamp: str
 
 
-def rows_of(events: Iterable[dg.EventLogEntry]) -> tuple[list[Shared], list[Row]]:
+def rows_of(events: Sequence[dg.EventLogEntry]) -> tuple[list[Shared], list[Row]]:
     """Rows of materialisations and planned ones, in their order.
 
     An event that plans a set of partitions becomes a row for each: what Dagster's own storage is given one by one.
@@ -84,7 +84,10 @@ def _partitions(event: dg.EventLogEntry) -> list[str | None]:
 
 
 def _likeness(event: dg.EventLogEntry) -> tuple[Any, ...]:
-    """All of an event but partition and time. Metadata are alike when they are the same objects: 1 equals 1.0."""
+    """All of an event but partition and time. Metadata are alike when they are the same objects: 1 equals 1.0.
+
+    Objects are told apart by their ids, so all events must live while they are compared.
+    """
     told = event.get_dagster_event()
     data = told.event_specific_data
     around = (event._replace(timestamp=0.0, dagster_event=None), told._replace(event_specific_data=None))

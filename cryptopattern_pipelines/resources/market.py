@@ -1,6 +1,8 @@
 """Where a run's market data comes from: the venues themselves, the archive, or both."""
 
+from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 
 import dagster as dg
 
@@ -8,12 +10,12 @@ from cryptopattern_pipelines.market.archive import ArchiveSource
 from cryptopattern_pipelines.market.archive_then_live import ArchiveThenLive
 from cryptopattern_pipelines.market.listings import ListingSource
 from cryptopattern_pipelines.market.live import VENUES, LiveSource
-from cryptopattern_pipelines.market.transport import Raw
+from cryptopattern_pipelines.market.transport import Raw, Sent
 from cryptopattern_pipelines.resources.settings import Settings, load_settings
 from cryptopattern_pipelines.storage.raw_answers import RawAnswer, keep_raw_answers
 
 
-class Market(dg.ConfigurableResource):
+class Market(dg.ConfigurableResource[Any]):
     """The source of candles, derivatives metrics and realised liquidations, and the symbols to ask it for."""
 
     source: str
@@ -45,14 +47,14 @@ class Market(dg.ConfigurableResource):
             raw_answers=settings.store_root if settings.keep_raw_answers else "",
         )
 
-    def open(self) -> ListingSource:
-        """The source itself."""
+    def open(self, tell: Callable[[Sent], None] | None = None) -> ListingSource:
+        """The source itself; `tell` is handed every question that it sends to a venue."""
         if self.source == "live":
-            return self._live()
+            return self._live(tell)
         archive = ArchiveSource(self.archive, cache=self.archive_cache)
-        return archive if self.source == "archive" else ArchiveThenLive(archive, self._live())
+        return archive if self.source == "archive" else ArchiveThenLive(archive, self._live(tell))
 
-    def _live(self) -> LiveSource:
+    def _live(self, tell: Callable[[Sent], None] | None) -> LiveSource:
         return LiveSource(
             binance_spot_url=self.binance_spot_url,
             binance_usdm_url=self.binance_usdm_url,
@@ -63,6 +65,7 @@ class Market(dg.ConfigurableResource):
             # Not a field: the UI shows a resource's fields.
             coinglass_key=load_settings().coinglass_api_key.get_secret_value(),
             keep=self._keep if self.raw_answers else None,
+            tell=tell,
         )
 
     def _keep(self, answers: list[Raw], start: datetime, end: datetime) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from os import cpu_count
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import dagster as dg
 import pandas as pd
@@ -27,7 +27,7 @@ class _Kept(NamedTuple):
     max_bytes: int
 
 
-class Reader(dg.ConfigurableResource):
+class Reader(dg.ConfigurableResource[Any]):
     """Reads the pictures of `raw_screenshots`, each once for each version of the reader."""
 
     max_bytes: int

@@ -24,14 +24,18 @@ from pydantic_settings.sources import DotEnvSettingsSource
 from upath.registry import available_implementations
 
 from cryptopattern_pipelines.market.choice import choice_of
+from cryptopattern_pipelines.market.symbols import parse
 
 PROJECT = Path(__file__).resolve().parents[2]
 DATA_VARIABLE = "CRYPTOPATTERN_DATA"
 DATABASE_VARIABLE = "CRYPTOPATTERN_DATABASE_URL"
-PASSWORD_VARIABLE = "CRYPTOPATTERN_DATABASE_PASSWORD"
+PASSWORD_VARIABLE = "CRYPTOPATTERN_DATABASE_PASSWORD"  # noqa: S105 - its name
 SECRETS_VARIABLE = "CRYPTOPATTERN_SECRETS"
 BROKER_VARIABLE = "CRYPTOPATTERN_BROKER_URL"
 API_KEYS_VARIABLE = "CRYPTOPATTERN_API_KEYS"
+SENTRY_VARIABLE = "CRYPTOPATTERN_SENTRY_DSN"
+
+LogFormat = Literal["text", "json"]
 
 
 class SettingsError(click.ClickException):
@@ -105,6 +109,11 @@ class Settings(BaseSettings):
         validation_alias=_named("CRYPTOPATTERN_SYMBOLS"),
         description="coins to follow, comma between; top:100 for the most traded ones of the day before",
     )
+    learn_from: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        validation_alias=_named("CRYPTOPATTERN_LEARN_FROM"),
+        description="coins that forecast models learn from, comma between; none for all that are followed",
+    )
     binance_spot_url: str = Field(
         default="https://api.binance.com",
         validation_alias=_named("CRYPTOPATTERN_BINANCE_SPOT_URL"),
@@ -120,7 +129,7 @@ class Settings(BaseSettings):
         validation_alias=_named("CRYPTOPATTERN_OKX_URL"),
         description="base address of OKX's REST interface",
     )
-    venues: Annotated[tuple[Literal["binance", "okx", "gate", "coinglass"], ...], NoDecode] = Field(
+    venues: Annotated[tuple[str, ...], NoDecode] = Field(
         default=("binance", "okx", "gate", "coinglass"),
         min_length=1,
         validation_alias=_named("CRYPTOPATTERN_VENUES"),
@@ -184,6 +193,16 @@ class Settings(BaseSettings):
         pattern=r"^https?://[^\s/]+(/\S*)?$",
         validation_alias=_named("CRYPTOPATTERN_PUBLIC_URL"),
         description="address under which people reach the pages (`make serve`), for links in alerts",
+    )
+    log_format: LogFormat = Field(
+        default="text",
+        validation_alias=_named("CRYPTOPATTERN_LOG_FORMAT"),
+        description="text for people, or json: a line an event, for what collects logs",
+    )
+    sentry_dsn: SecretStr | None = Field(
+        default=None,
+        validation_alias=_named(SENTRY_VARIABLE),
+        description="where errors are reported: a project's address at Sentry, or at what speaks its protocol",
     )
     liquidation_dominance_threshold: float = Field(
         default=70.0,
@@ -311,7 +330,7 @@ class Settings(BaseSettings):
         secrets = [SecretsSettingsSource(settings_cls, secrets_dir=folder)] if folder.is_dir() else []
         return (init_settings, own, env_settings, working, *secrets)
 
-    @field_validator("symbols", "allowed_extensions", "venues", "api_cors", "api_proxies", mode="before")
+    @field_validator("symbols", "learn_from", "allowed_extensions", "venues", "api_cors", "api_proxies", mode="before")
     @classmethod
     def _split_commas(cls, value: object) -> object:
         if isinstance(value, str):
@@ -341,6 +360,21 @@ class Settings(BaseSettings):
     @classmethod
     def _symbols_are_names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(choice_of(value))
+
+    @field_validator("learn_from")
+    @classmethod
+    def _coins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(sorted({parse(text).coin for text in value}))
+
+    @field_validator("venues")
+    @classmethod
+    def _venues_are_known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        from cryptopattern_pipelines.market.live import VENUES  # noqa: PLC0415 - loads every venue's module
+
+        strange = [name for name in value if name not in VENUES]
+        if strange:
+            raise ValueError(f"there is no venue {', '.join(strange)}: there are {', '.join(VENUES)}")
+        return value
 
     @field_validator("allowed_extensions")
     @classmethod
@@ -389,6 +423,21 @@ class Settings(BaseSettings):
         address = value.get_secret_value()
         if address and not address.startswith(("redis://", "rediss://")):
             raise ValueError("must be the address of a Redis that begins with redis:// or rediss://")
+        return value
+
+    @field_validator("sentry_dsn")
+    @classmethod
+    def _is_a_projects_address(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None:
+            return value
+        try:
+            from sentry_sdk.utils import BadDsn, Dsn  # noqa: PLC0415 - an extra
+        except ImportError:
+            raise ValueError("needs sentry-sdk: .venv/bin/pip install -c constraints.txt sentry-sdk") from None
+        try:
+            Dsn(value.get_secret_value())
+        except BadDsn:
+            raise ValueError("must be a project's address, as https://KEY@HOST/NUMBER") from None
         return value
 
     @field_validator("api_proxies")
@@ -450,7 +499,14 @@ def load_settings(**given: Any) -> Settings:
 
 def _shown(problem: Any) -> str:
     """The wrong value, but for an address, which may hold a password, and keys."""
-    secrets = {DATABASE_VARIABLE, PASSWORD_VARIABLE, BROKER_VARIABLE, API_KEYS_VARIABLE, "COINGLASS_API_KEY"}
-    hidden = secrets & set(problem["loc"])
+    hidden = {
+        DATABASE_VARIABLE,
+        PASSWORD_VARIABLE,
+        BROKER_VARIABLE,
+        API_KEYS_VARIABLE,
+        SENTRY_VARIABLE,
+        "sentry_dsn",
+        "COINGLASS_API_KEY",
+    } & set(problem["loc"])
     # A rule on several settings at once would show them all.
     return "" if hidden or not problem["loc"] else f"={problem['input']!r}"

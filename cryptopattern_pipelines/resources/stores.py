@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import dagster as dg
@@ -17,7 +18,7 @@ from cryptopattern_pipelines.storage.schemas import MARKET_TABLES, QUARANTINED_M
 from cryptopattern_pipelines.storage.set_aside import rows_set_aside, set_aside
 
 
-class Store(dg.ConfigurableResource):
+class Store(dg.ConfigurableResource[Any]):
     """The Parquet tables under one root."""
 
     root: str
@@ -70,7 +71,7 @@ class Store(dg.ConfigurableResource):
         return rows_set_aside(self.tables, *window)
 
 
-class LandingFolder(dg.ConfigurableResource):
+class LandingFolder(dg.ConfigurableResource[Any]):
     """The folder that screenshots are put into."""
 
     folder: str

@@ -33,7 +33,7 @@ from cryptopattern_pipelines.squeeze.grid import (
     window,
 )
 from cryptopattern_pipelines.squeeze.signals import WEIGHTS, SignalSettings
-from cryptopattern_pipelines.storage.schemas import SEVERITIES, SQUEEZE_ANALYSES, SQUEEZE_TYPES
+from cryptopattern_pipelines.storage.schemas import SEVERITIES, SIGNALS, SQUEEZE_ANALYSES, SQUEEZE_TYPES
 
 SCORE_CUTS = (45.0, 65.0, 80.0)
 TIMEFRAMES = ("uncertain", "3-7 days", "24-72 hours", "6-24 hours")
@@ -43,9 +43,7 @@ SNAPSHOT_COLUMNS = (
     "hour",
     "symbol",
     "average_price",
-    "volume_change_24h_pct",
-    "open_interest_change_24h_pct",
-    "funding_percentile",
+    *(column for column, _ in signals.OF_FIGURES.values()),
     "venues",
 )
 READING_COLUMNS = ("sha256", "symbol", "captured_at", "image_type", "long_pct", "short_pct", "confidence")
@@ -197,11 +195,11 @@ def _block(  # noqa: PLR0917 (a block's rows and where they stand)
     volume_change = figures("volume_change_24h_pct")
     strengths = {
         "liquidation_dominance": signals.liquidation_dominance(long_pct, short_pct, settings),
-        "volume_spike": signals.volume_spike(volume_change, settings),
         "price_acceleration": acceleration.ravel()[at],
-        "funding_extreme": signals.funding_extreme(figures("funding_percentile"), settings),
-        "open_interest_change": signals.open_interest_change(figures("open_interest_change_24h_pct"), settings),
+        **{name: strength(figures(column), settings) for name, (column, strength) in signals.OF_FIGURES.items()},
     }
+    # In one order, whatever their registry's: a sum of floats depends on it.
+    strengths = {name: strengths[name] for name in SIGNALS}
     verdict = _verdict(strengths, long_pct, short_pct, settings)
     provenance = _provenance(grid, sides, at, facts)
     return {

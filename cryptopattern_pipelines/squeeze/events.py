@@ -11,6 +11,8 @@ from datetime import datetime, timedelta
 import numpy as np
 import pandas as pd
 
+from cryptopattern_pipelines.squeeze import closing
+from cryptopattern_pipelines.squeeze.closing import Spans, greatest
 from cryptopattern_pipelines.squeeze.grid import (
     Floats,
     HourGrid,
@@ -140,16 +142,6 @@ class _Facts:
     daily: dict[str, Floats]
 
 
-@dataclass(frozen=True)
-class _Spans:
-    """Candidates of one side: the row of `start`, of the last fast hour, the column, and the greatest sigmas."""
-
-    start: Whole
-    last: Whole
-    column: Whole
-    sigmas: Floats
-
-
 def squeeze_events(  # noqa: PLR0917 (four tables, a window, the settings, and one table more)
     snapshots: pd.DataFrame,
     candles: pd.DataFrame | None,
@@ -267,8 +259,8 @@ def _under_way(facts: _Facts, side: _Side, first_row: int, end_row: int, setting
     spans = _spans_to(found, row + first_row, column, settings)
     price, trigger = facts.close[spans.last, spans.column], facts.close[spans.start - 1, spans.column]
     move = 100 * (price / trigger - 1)
-    drop, _ = _open_interest_drop(facts.open_interest, spans, spans.last)
-    usd, percentile = _liquidations(facts.liquidated[side.squeezed], spans, settings)
+    drop, _ = closing.open_interest_drop(facts.open_interest, spans, spans.last)
+    usd, percentile = _hourly_liquidations(facts, side, spans, settings)
     fell = (drop >= settings.open_interest_drop_pct) & (np.abs(move) * drop >= settings.move_times_drop)
     may_have_fallen = fell | np.isnan(drop)
     stood_out = percentile >= settings.liquidation_percentile
@@ -352,15 +344,19 @@ def _liquidated(grid: HourGrid, liquidations: pd.DataFrame) -> dict[str, Floats]
 def _events(facts: _Facts, side: _Side, first_row: int, settings: EventSettings) -> pd.DataFrame:
     """The rows of one side that are known from `first_row` on, without their signals."""
     spans = _spans(facts.close, side, first_row, settings)
-    drop, coins_closed = _open_interest_drop(facts.open_interest, spans, spans.last + settings.quiet_hours)
+    drop, coins_closed = closing.open_interest_drop(facts.open_interest, spans, spans.last + settings.quiet_hours)
     furthest = side.sign * (facts.high if side.sign > 0 else facts.low)
-    peak, peak_price = _greatest(furthest, spans.start, spans.last, spans.column)
+    peak, peak_price = greatest(furthest, spans.start, spans.last, spans.column)
     peak_price *= side.sign
     trigger = facts.close[spans.start - 1, spans.column]
     move = 100 * (peak_price / trigger - 1)
 
-    usd, percentile = _liquidations(facts.liquidated[side.squeezed], spans, settings)
-    daily_usd, daily_percentile = _daily_liquidations(facts.daily[side.squeezed], spans, settings)
+    usd, percentile = _hourly_liquidations(facts, side, spans, settings)
+    first_day, last_day = spans.start // 24, spans.last // 24
+    days = settings.liquidation_days
+    daily_usd, daily_percentile = closing.liquidations(
+        facts.daily[side.squeezed], first_day, last_day, spans.column, days, days / 3
+    )
     told_hourly, told_daily = np.isfinite(percentile), np.isfinite(daily_percentile)
     proxy = coins_closed * trigger
     liquidated_usd = np.where(told_hourly, usd, np.where(told_daily, daily_usd, proxy))
@@ -402,6 +398,12 @@ def _events(facts: _Facts, side: _Side, first_row: int, settings: EventSettings)
     return frame[squeezed]
 
 
+def _hourly_liquidations(facts: _Facts, side: _Side, spans: Spans, settings: EventSettings) -> tuple[Floats, Floats]:
+    before = settings.liquidation_hours
+    usd = facts.liquidated[side.squeezed]
+    return closing.liquidations(usd, spans.start, spans.last, spans.column, before, _FEWEST_LIQUIDATION_HOURS)
+
+
 @dataclass(frozen=True)
 class _Fast:
     """Hours x symbols of one side: how far the price is beyond, and of fast hours the greatest sigmas and its window.
@@ -427,7 +429,7 @@ def _fast(close: Floats, side: _Side, settings: EventSettings) -> _Fast:
     hourly = trailing_sigma(close, settings.sigma_hours)
     least_move = side.sign * np.log1p(side.sign * settings.least_move_pct / 100)
     last_hour = beyond - previous(beyond, 1)
-    greatest = np.full(close.shape, -np.inf)
+    most = np.full(close.shape, -np.inf)
     hours_of_greatest = np.zeros(close.shape, dtype=np.int64)
     for hours in settings.window_hours:
         move = beyond - previous(beyond, hours)
@@ -441,18 +443,18 @@ def _fast(close: Floats, side: _Side, settings: EventSettings) -> _Fast:
             & (beyond > furthest_before)
         )
         sigmas = np.where(passed, move / sigma, -np.inf)
-        hours_of_greatest[sigmas > greatest] = hours
-        greatest = np.maximum(greatest, sigmas)
+        hours_of_greatest[sigmas > most] = hours
+        most = np.maximum(most, sigmas)
     fast = hours_of_greatest > 0
     quiet = settings.quiet_hours
     none = np.zeros((quiet, fast.shape[1]), dtype=bool)
     before = trailing_sum(np.vstack([none, fast]).astype(np.int64), quiet)[quiet - 1 : -1]
     rows = np.arange(len(close))[:, None]
     head = np.maximum.accumulate(np.where(fast & (before == 0), rows, -1), axis=0)
-    return _Fast(beyond, greatest, hours_of_greatest, head)
+    return _Fast(beyond, most, hours_of_greatest, head)
 
 
-def _spans(close: Floats, side: _Side, first_row: int, settings: EventSettings) -> _Spans:
+def _spans(close: Floats, side: _Side, first_row: int, settings: EventSettings) -> Spans:
     """The moves of one side that are over, and known to be, in `first_row` or later."""
     found, quiet = _fast(close, side, settings), settings.quiet_hours
     none = np.zeros((quiet, close.shape[1]), dtype=bool)
@@ -464,7 +466,7 @@ def _spans(close: Floats, side: _Side, first_row: int, settings: EventSettings) 
     return _spans_to(found, last, column, settings)
 
 
-def _spans_to(found: _Fast, last: Whole, column: Whole, settings: EventSettings) -> _Spans:
+def _spans_to(found: _Fast, last: Whole, column: Whole, settings: EventSettings) -> Spans:
     """The move that each of these fast hours is the last of."""
     length = len(found.beyond)
     rows = np.arange(length)[:, None]
@@ -472,88 +474,11 @@ def _spans_to(found: _Fast, last: Whole, column: Whole, settings: EventSettings)
     oldest = last - settings.longest_hours + 1
     head = found.head[last, column]
     head = np.where(head < oldest, next_fast[oldest, column], head)
-    fastest, sigmas = _greatest(found.sigmas, head, last, column)
+    fastest, sigmas = greatest(found.sigmas, head, last, column)
     window_begins = fastest - found.hours[fastest, column]
     # Turned round in time, the first of equals is the last.
-    turned, _ = _greatest(-found.beyond[::-1], length - fastest, length - 1 - window_begins, column)
-    return _Spans(length - turned, last, column, sigmas)
-
-
-def _greatest(values: Floats, first: Whole, last: Whole, column: Whole) -> tuple[Whole, Floats]:
-    """The row, the first of equals, and the value of the greatest between two rows, both included."""
-    row, greatest = first.copy(), values[first, column]
-    for step in range(1, int((last - first).max(initial=0)) + 1):
-        at = np.minimum(first + step, last)
-        value = values[at, column]
-        greater = (value > greatest) | (np.isnan(greatest) & ~np.isnan(value))
-        row[greater], greatest[greater] = at[greater], value[greater]
-    return row, greatest
-
-
-def _open_interest_drop(open_interest: Floats, spans: _Spans, last: Whole) -> tuple[Floats, Floats]:
-    """Percent and coins of open interest's greatest fall from one hour to a later one, at most `last`.
-
-    Either is NaN without two known hours.
-    """
-    first = spans.start - 1
-    steps = range(int((last - first).max(initial=0)) + 1)
-    told = np.zeros((len(open_interest), len(first)), dtype=np.int64)
-    for step in steps:
-        venues = open_interest[:, np.minimum(first + step, last), spans.column]
-        told += np.isfinite(venues) & (first + step <= last)
-    compared = told == told.max(axis=0)
-
-    def coins_at(rows: Whole) -> Floats:
-        return np.where(compared, open_interest[:, rows, spans.column], 0.0).sum(axis=0)
-
-    highest = coins_at(first)
-    share, coins = np.full((2, len(first)), np.nan)
-    for step in steps[1:]:
-        now = coins_at(np.minimum(first + step, last))
-        fallen = np.where(first + step <= last, highest - now, np.nan)
-        fallen_share = fallen / np.where(highest > 0, highest, np.nan)
-        greater = (fallen_share > share) | (np.isnan(share) & ~np.isnan(fallen_share))
-        share[greater], coins[greater] = fallen_share[greater], fallen[greater]
-        highest = np.fmax(highest, now)
-    return 100 * share, coins
-
-
-def _liquidations(liquidated: Floats, spans: _Spans, settings: EventSettings) -> tuple[Floats, Floats]:
-    """USD liquidated within each span, and the percentile of its greatest hour: the share of hours before below it.
-
-    Either is NaN where no feed has an hour of the span and `_FEWEST_LIQUIDATION_HOURS` before it.
-    """
-    total, below, known = np.zeros((3, len(spans.start)))
-    for step in range(int((spans.last - spans.start).max(initial=-1)) + 1):
-        usd = liquidated[np.minimum(spans.start + step, spans.last), spans.column]
-        total += np.where((spans.start + step <= spans.last) & ~np.isnan(usd), usd, 0.0)
-    _, greatest = _greatest(liquidated, spans.start, spans.last, spans.column)
-    for lag in range(1, settings.liquidation_hours + 1 if np.isfinite(greatest).any() else 0):
-        usd = liquidated[spans.start - lag, spans.column]
-        below += usd < greatest
-        known += ~np.isnan(usd)
-    enough = np.isfinite(greatest) & (known >= _FEWEST_LIQUIDATION_HOURS)
-    percentile = np.where(enough, 100 * below, np.nan) / np.where(enough, known, 1)
-    return np.where(enough, total, np.nan), percentile
-
-
-def _daily_liquidations(daily: Floats, spans: _Spans, settings: EventSettings) -> tuple[Floats, Floats]:
-    """USD liquidated on the days that each span touches, and the percentile of the greatest: as of hours, of days."""
-    first, last = spans.start // 24, spans.last // 24
-    if np.isnan(daily).all():
-        return np.full(len(first), np.nan), np.full(len(first), np.nan)
-    total, below, known = np.zeros((3, len(first)))
-    for step in range(int((last - first).max(initial=-1)) + 1):
-        usd = daily[np.minimum(first + step, last), spans.column]
-        total += np.where((first + step <= last) & ~np.isnan(usd), usd, 0.0)
-    _, greatest = _greatest(daily, first, last, spans.column)
-    for lag in range(1, settings.liquidation_days + 1):
-        usd = daily[first - lag, spans.column]
-        below += usd < greatest
-        known += ~np.isnan(usd)
-    enough = np.isfinite(greatest) & (3 * known >= settings.liquidation_days)
-    percentile = np.where(enough, 100 * below, np.nan) / np.where(enough, known, 1)
-    return np.where(enough, total, np.nan), percentile
+    turned, _ = greatest(-found.beyond[::-1], length - fastest, length - 1 - window_begins, column)
+    return Spans(length - turned, last, column, sigmas)
 
 
 def _signals_before(grid: HourGrid, analyses: pd.DataFrame, events: pd.DataFrame) -> pd.Series:

@@ -44,6 +44,7 @@ class TrainingSettings:
       23 of 24), and five, unlike six, comes to every hour of the day.
     - `least_days` of known targets, and `least_came` of rows in which the target came and as many in which it did not,
       before a kind is tried at all.
+    - `symbols` to learn from, so that others which are followed besides change no forecast of these; none for all.
     """
 
     history_days: int = 1461
@@ -63,6 +64,7 @@ class TrainingSettings:
         ("boosting", 200),
         ("blend", 200),
     )
+    symbols: tuple[str, ...] = ()
 
     @property
     def lookback(self) -> timedelta:
@@ -206,7 +208,8 @@ def _train(
     # Targets of the last hours before would be known, and their windows end, only within the validation.
     learned, judged = _part(rows, rows.hour < begins - KNOWN_AFTER_HOURS), _part(rows, rows.hour >= begins)
     if known_days < least["climatology"] or not len(learned.hour) or not len(judged.hour):
-        told = f"{known_days:.0f} days of known targets are too few: a base rate needs {least['climatology']}"
+        of_whom = f" of {', '.join(settings.symbols)}" if settings.symbols else ""
+        told = f"{known_days:.0f} days of known targets{of_whom} are too few: a base rate needs {least['climatology']}"
         return Verdict(day, target, "NO_DATA" if stands is None else "KEPT", told, stands, {})
     fitted = _fitted(history, target, learned, known_days, settings)
     names = history.features.names
@@ -281,6 +284,8 @@ def _examples(history: History, target: str, first: int, last: int, settings: Tr
     numbers = grid.first + np.arange(grid.length)
     wanted = (numbers >= first) & (numbers < last) & (numbers % settings.step_hours == 0)
     chosen = history.features.scored & known & wanted[:, None]
+    if settings.symbols:
+        chosen &= np.isin(grid.symbols, settings.symbols)
     hour = np.broadcast_to(numbers[:, None], grid.shape)[chosen]
     symbol = np.broadcast_to(np.array(grid.symbols, dtype=object), grid.shape)[chosen]
     return _Examples(hour, symbol, history.features.figures[chosen], came[chosen])

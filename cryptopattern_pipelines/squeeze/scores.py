@@ -51,7 +51,9 @@ def betterment(
     """By how much the Brier score fell from one chance to another, and the standard error of that over stretches.
 
     The hours are cut into stretches of equal length, the thirteen weeks of a quarter: hours and symbols move together,
-    so a row is no piece of evidence by itself; a week is closer to one. (0, 0) when fewer than two have rows.
+    so a row is no piece of evidence by itself; a week is closer to one. Stretches have rows of different number, so the
+    error is that of a ratio of sums (W. G. Cochran, Sampling Techniques, 3rd ed. 1977, 2.11 and 6.4). (0, 0) when fewer
+    than two have rows.
     """
     if not len(hour):
         return 0.0, 0.0
@@ -59,10 +61,11 @@ def betterment(
     first = int(hour.min())
     stretch = (hour - first) * stretches // (int(hour.max()) - first + 1)
     count = np.bincount(stretch, minlength=stretches)
-    means = np.bincount(stretch, fall, stretches)[count > 0] / count[count > 0]
-    if len(means) < 2:
+    there, mean = int((count > 0).sum()), float(fall.mean())
+    if there < 2:
         return 0.0, 0.0
-    return float(fall.mean()), float(means.std(ddof=1) / np.sqrt(len(means)))
+    astray = np.bincount(stretch, fall - mean, stretches)
+    return mean, float(np.sqrt((astray**2).sum() * there / (there - 1)) / len(fall))
 
 
 def block_weights(blocks: int, draws: int, seed: int) -> Whole:

@@ -16,6 +16,7 @@ None of the last four says which side will be squeezed: only dominance does.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -105,3 +106,11 @@ def open_interest_change(open_interest_change_24h_pct: Floats, settings: SignalS
     """Strength by the change of open interest in coins over 24 hours (percent, either sign)."""
     change = np.abs(open_interest_change_24h_pct)
     return np.where(change >= settings.open_interest_threshold, np.minimum(100.0, 5.0 * change), np.nan)
+
+
+# The signals that one figure of a snapshot tells: its column, and its strength by it.
+OF_FIGURES: dict[str, tuple[str, Callable[[Floats, SignalSettings], Floats]]] = {
+    "volume_spike": ("volume_change_24h_pct", volume_spike),
+    "funding_extreme": ("funding_percentile", funding_extreme),
+    "open_interest_change": ("open_interest_change_24h_pct", open_interest_change),
+}

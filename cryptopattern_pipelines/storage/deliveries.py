@@ -14,6 +14,7 @@ import psycopg2
 import sqlalchemy as sa
 
 from cryptopattern_pipelines.storage.postgres import LOCKS, SERVING
+from cryptopattern_pipelines.storage.schemas import SQUEEZE_ALERTS
 
 TABLE = "alert_deliveries"
 _FULL_NAME = f"{SERVING}.{TABLE}"
@@ -57,7 +58,8 @@ def deliveries_table(metadata: sa.MetaData) -> sa.Table:
             "status",
             text,
             nullable=False,
-            comment="WAITING; SENDING: begun, and cut off if it stays; SENT; FAILED: tried again; GIVEN_UP",
+            comment="WAITING; SENDING: begun, and cut off if it stays; SENT; FAILED: tried again; GIVEN_UP; "
+            "TOO_OLD when it was found, never sent",
         ),
         sa.Column("attempts", sa.Integer(), nullable=False, comment="times that it was begun"),
         sa.Column("next_attempt_at", moment, nullable=False, comment="not tried again before"),
@@ -95,13 +97,56 @@ class DeliveryLog:
             (*alert, address, now),
         )
 
+    def note_too_old(
+        self,
+        listeners: Sequence[tuple[str, str, timedelta]],
+        start: datetime,
+        until: datetime,
+        reason: str,
+        now: datetime,
+    ) -> int:
+        """Note alerts of the hours from `start` to `until`, both included, that are new and were never queued.
+
+        Args:
+            listeners: rules, each with an address and its cool-down: what was told within it is no loss.
+            start: the first hour.
+            until: the last hour.
+            reason: why they are not sent.
+            now: the time, UTC.
+
+        Returns:
+            how many rows were noted; the next call notes none of them again.
+        """
+        if not listeners:
+            return 0
+        rules, addresses, cooldowns = zip(*listeners, strict=True)
+        same = "(d.rule, d.symbol, d.claim) = (a.rule, a.symbol, a.claim)"
+        noted = self._ask(
+            # What has no row of its own comes first: few are left to be looked at for their cool-down.
+            f"""WITH lost AS MATERIALIZED (
+                SELECT hour, rule, symbol, claim FROM {SERVING}.{SQUEEZE_ALERTS.name} a
+                WHERE status = 'NEW' AND hour >= %s AND hour <= %s
+                AND NOT EXISTS (SELECT 1 FROM {_FULL_NAME} d WHERE d.hour = a.hour AND {same})
+            )
+            INSERT INTO {_FULL_NAME}
+                (hour, rule, symbol, claim, address, status, attempts, next_attempt_at, last_error)
+            SELECT a.hour, a.rule, a.symbol, a.claim, listener.address, 'TOO_OLD', 0, %s, %s
+            FROM lost a JOIN unnest(%s::text[], %s::text[], %s::interval[]) AS listener(rule, address, cooldown)
+                ON listener.rule = a.rule
+            WHERE NOT EXISTS (SELECT 1 FROM {_FULL_NAME} d WHERE {same} AND d.status NOT IN ('GIVEN_UP', 'TOO_OLD')
+                AND d.hour > a.hour - listener.cooldown AND d.hour < a.hour + listener.cooldown)
+            ON CONFLICT DO NOTHING RETURNING 1""",
+            (start, until, now, reason, list(rules), list(addresses), list(cooldowns)),
+        )
+        return len(noted)
+
     def told_near(self, alert: Key, cooldown: timedelta) -> bool:
         """Whether another alert of the same rule, symbol and claim was queued or sent within a cool-down of it."""
         hour, *same = alert
         return bool(
             self._ask(
                 f"SELECT 1 FROM {_FULL_NAME} WHERE rule = %s AND symbol = %s AND claim = %s AND hour <> %s "
-                "AND hour > %s AND hour < %s AND status <> 'GIVEN_UP' LIMIT 1",
+                "AND hour > %s AND hour < %s AND status NOT IN ('GIVEN_UP', 'TOO_OLD') LIMIT 1",
                 (*same, hour, hour - cooldown, hour + cooldown),
             )
         )
@@ -128,12 +173,15 @@ class DeliveryLog:
 
 @dataclass(frozen=True)
 class Deliveries:
-    """How the deliveries of some hours' alerts stand: how many wait, are tried again, were taken, or given up."""
+    """How the deliveries of some hours' alerts stand: how many wait, are tried again, were taken, given up, or were too
+    old when their alert was found. The last error is none of these last.
+    """
 
     waiting: int
     tried_again: int
     sent: int
     given_up: int
+    too_old: int
     newest_sent_at: datetime | None
     last_error: str | None
 
@@ -143,14 +191,16 @@ def deliveries_since(url: str, since: datetime) -> Deliveries:
     with closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT to_regclass(%s)", (_FULL_NAME,))
         if cursor.fetchone() == (None,):
-            return Deliveries(0, 0, 0, 0, None, None)
+            return Deliveries(0, 0, 0, 0, 0, None, None)
         cursor.execute(
             f"""SELECT count(*) FILTER (WHERE status = 'WAITING'),
                 count(*) FILTER (WHERE status IN ('SENDING', 'FAILED')),
                 count(*) FILTER (WHERE status = 'SENT'),
                 count(*) FILTER (WHERE status = 'GIVEN_UP'),
+                count(*) FILTER (WHERE status = 'TOO_OLD'),
                 max(sent_at),
-                (array_agg(last_error ORDER BY hour DESC) FILTER (WHERE last_error IS NOT NULL))[1]
+                (array_agg(last_error ORDER BY hour DESC)
+                    FILTER (WHERE last_error IS NOT NULL AND status <> 'TOO_OLD'))[1]
             FROM {_FULL_NAME} WHERE hour >= %s""",
             (since,),
         )

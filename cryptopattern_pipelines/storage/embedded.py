@@ -67,7 +67,8 @@ _PORT = 5432  # names the socket file; nothing listens on a port
 _MARKER = "cryptopattern-postgres"
 _OURS = (_MARKER, "cluster", "supervisor.lock", "server.log")
 _SOCKET = f".s.PGSQL.{_PORT}"
-_SOCKETS = Path("/tmp")  # not TMPDIR, which differs between a login, cron and a service
+# Not TMPDIR, which differs between a login, cron and a service; a folder of another user's is refused.
+_SOCKETS = Path("/tmp")  # noqa: S108
 _LOG_LIMIT = 10_000_000
 _ANSWER = 2  # seconds that a healthy server has to answer in
 _GRACE = 5.0  # seconds that a server has to come to its socket in

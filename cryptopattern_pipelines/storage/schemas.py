@@ -46,6 +46,9 @@ SIGNALS = [
 ]
 # What a forecast is asked for, each within 24 hours: see `squeeze/targets.py`.
 TARGETS = ["long_squeeze", "short_squeeze", "up_move", "down_move", "any_move"]
+# What an alert is of, and whether it is told: see `squeeze/alerts.py`.
+ALERT_KINDS = ["analysis", "forecast", "squeeze"]
+ALERT_STATUSES = ["NEW", "COOLDOWN", "QUIET"]
 # Kinds of models, from the plainest on: see `squeeze/models.py`.
 MODEL_KINDS = ["climatology", "volatility", "logistic", "boosting", "blend"]
 
@@ -702,7 +705,7 @@ SQUEEZE_ANALYSES = TableSchema(
         Column("market_sources", TEXT, "venue:market of the snapshot, comma between"),
         Column("explanation", TEXT, "what the row says, in one sentence", True),
     ),
-    indexes=(("symbol", "hour"), ("severity", "hour"), ("hour", "probability")),
+    indexes=(("symbol", "hour"), ("symbol", "severity", "hour"), ("severity", "hour"), ("hour", "probability")),
 )
 
 WIN_RATES = TableSchema(
@@ -778,7 +781,7 @@ WIN_RATES = TableSchema(
             _percent(),
         ),
     ),
-    indexes=(("symbol", "day"),),
+    indexes=(("symbol", "day"), ("symbol", "condition", "day")),
 )
 
 SQUEEZE_EVENTS = TableSchema(
@@ -1034,7 +1037,8 @@ PATTERN_LIBRARY = TableSchema(
             checks=_one_of(["NO_DATA", "NO_EDGE", "FOUND", "CONFIRMED", "NOT_CONFIRMED"]),
         ),
     ),
-    indexes=(("symbol", "day"), ("status", "day")),
+    # A rate that few patterns have is told from the index: without it all rows of a symbol would be looked at.
+    indexes=(("symbol", "day", "success_rate_pct"), ("status", "day")),
 )
 
 SQUEEZE_ALERTS = TableSchema(
@@ -1056,7 +1060,7 @@ SQUEEZE_ALERTS = TableSchema(
             "kind",
             TEXT,
             "analysis: an hour's score; forecast: a calibrated chance; squeeze: one is under way",
-            checks=_one_of(["analysis", "forecast", "squeeze"]),
+            checks=_one_of(ALERT_KINDS),
         ),
         Column(
             "squeeze_type",
@@ -1084,7 +1088,7 @@ SQUEEZE_ALERTS = TableSchema(
             "status",
             TEXT,
             "NEW: it is told; COOLDOWN: the rule told the same not long before; QUIET: it falls in quiet hours",
-            checks=_one_of(["NEW", "COOLDOWN", "QUIET"]),
+            checks=_one_of(ALERT_STATUSES),
         ),
         Column("told_at", TIME, "hour of the alert whose cool-down holds this one back", True),
         Column(
@@ -1110,7 +1114,7 @@ SQUEEZE_ALERTS = TableSchema(
         Column("verdict", TEXT, "of the win rate: EDGE, ADVERSE or NO_EDGE", True),
         Column("sentence", TEXT, "what is told, in a sentence or two"),
     ),
-    indexes=(("symbol", "hour"), ("severity", "hour")),
+    indexes=(("symbol", "hour"), ("severity", "hour"), ("kind", "hour"), ("status", "hour")),
 )
 
 TABLES: dict[str, TableSchema] = {

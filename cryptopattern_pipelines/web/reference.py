@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 _FORMS = {"date-time": "time", "binary": "bytes", "date": "date"}
-# FastAPI tells of its own form of errors; this service has another, told once for all.
-_NOT_OURS = ("HTTPValidationError", "ValidationError")
+# The one shape of errors, told once for all.
 _ERROR = "ErrorAnswer"
 
 Schema = Mapping[str, Any]
@@ -35,7 +34,7 @@ class _Shapes:
     """The document's schemas. `{success, data}` is taken for its `data`, since the page says that once for all."""
 
     def __init__(self, schemas: Mapping[str, Schema]) -> None:
-        self._schemas = {name: schema for name, schema in schemas.items() if name not in _NOT_OURS}
+        self._schemas = schemas
         self._wrapped = {
             name: _reference(schema["properties"]["data"])
             for name, schema in self._schemas.items()
@@ -103,7 +102,7 @@ def _operation(method: str, path: str, operation: Mapping[str, Any], shapes: _Sh
         name = _reference(schema) if "$ref" in schema else ""
         if name == _ERROR:
             errors.append(f"{status} {told['description']}")
-        elif name not in _NOT_OURS:
+        else:
             kinds = [kind for kind in content if kind != "application/json"]
             shape = shapes.type(schema) if schema else None
             answers.append({"status": status, "told": told["description"], "shape": shape, "kinds": kinds})

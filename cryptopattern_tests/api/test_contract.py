@@ -56,7 +56,7 @@ def test_every_answer_keeps_to_the_document(
 
     @given(operation.as_strategy(generation_mode=mode))
     @settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck), derandomize=True, database=None)
-    def check(case: schemathesis.Case) -> None:
+    def check(case: schemathesis.Case[Any]) -> None:
         if mode.is_positive:
             put_right(case, service)
         answer = case.call_and_validate(headers=HERE)
@@ -65,7 +65,7 @@ def test_every_answer_keeps_to_the_document(
     check()
 
 
-def put_right(case: schemathesis.Case, service: Service) -> None:
+def put_right(case: schemathesis.Case[Any], service: Service) -> None:
     """What the document can't say: a cursor is what a page before gave, a range begins before it ends, and images are
     pictures.
     """

@@ -174,12 +174,12 @@ def test_what_is_not_there_is_told_in_the_one_shape(service: Service) -> None:
 
 
 def test_connections_that_the_server_ended_are_made_anew(service: Service) -> None:
-    before = service.get("symbols")
+    before = service.get("analyses/BTC")
     others = "pid <> pg_backend_pid() AND datname = current_database()"
     with closing(psycopg2.connect(service.settings.database_url)) as connection, connection.cursor() as cursor:
         cursor.execute(f"SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE {others}")
         assert cursor.fetchone()[0] >= 1
-    assert service.get("symbols") == before
+    assert service.get("analyses/BTC") == before
 
 
 def test_metrics_tell_rows_requests_and_how_far_behind_each_table_is(service: Service) -> None:

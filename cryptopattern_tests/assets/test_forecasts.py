@@ -9,6 +9,7 @@ import dagster as dg
 from cryptopattern_pipelines.assets.forecasts import squeeze_forecaster
 from cryptopattern_pipelines.automation.partitions import DAILY, Window, range_tags
 from cryptopattern_pipelines.model_card import model_card
+from cryptopattern_pipelines.resources.analysis import Analysis
 from cryptopattern_pipelines.resources.stores import Store
 from cryptopattern_pipelines.squeeze.forecaster import forecaster_rows, verdicts
 from cryptopattern_pipelines.storage.schemas import SQUEEZE_FORECASTER
@@ -28,7 +29,7 @@ def test_a_day_without_training_shows_what_stands_and_where_its_card_lies(tmp_pa
     result = dg.materialize(
         [squeeze_forecaster],
         instance=dg.DagsterInstance.ephemeral(),
-        resources={"store": store},
+        resources={"store": store, "analysis": Analysis()},
         tags=range_tags(DAILY, days),
     )
     events = [event.materialization for event in result.get_asset_materialization_events()]

@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Iterator
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -21,7 +22,7 @@ KEYS = [f"2024-08-05-{hour:02d}:00" for hour in range(3)]
 )
 def test_a_picture_is_shown_on_the_newest_page_alone(tags: dict[str, str]) -> None:
     @dg.asset(partitions_def=HOURLY, backfill_policy=dg.BackfillPolicy.single_run())
-    def drawn(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
+    def drawn(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
         show(context, "prices", b"a picture")
         yield dg.MaterializeResult(metadata={"rows": 1})
 

@@ -13,11 +13,14 @@ from cryptopattern_pipelines.automation.housekeeping import health_checks, healt
 from cryptopattern_pipelines.automation.partitions import HOURLY, Window, range_tags
 from cryptopattern_pipelines.automation.schedules import schedules
 from cryptopattern_pipelines.market import limits
+from cryptopattern_pipelines.resources.database import ServingDatabase
 from cryptopattern_pipelines.resources.market import Market
+from cryptopattern_pipelines.resources.settings import load_settings
 from cryptopattern_pipelines.resources.stores import Store
 from cryptopattern_pipelines.storage.schemas import MARKET_CANDLES
 from cryptopattern_tests.replay import faults, serving
 from cryptopattern_tests.replay.world import World
+from cryptopattern_tests.storage.test_postgres import ask
 
 HOUR = timedelta(hours=1)
 NOW = datetime(2025, 1, 30, 12, 7, tzinfo=UTC)
@@ -79,15 +82,15 @@ def test_an_hour_is_asked_for_again_for_a_day_at_most(instance: dg.DagsterInstan
 
 
 def test_an_hour_that_lacks_a_venue_is_asked_for_again_and_comes_whole(
-    instance: dg.DagsterInstance, tmp_path: Path
+    instance: dg.DagsterInstance, tmp_path: Path, postgres_url: str
 ) -> None:
     world = World(("BTC",), hours=2)
-    store = Store(root=str(tmp_path))
+    store, database = Store(root=str(tmp_path)), ServingDatabase(load_settings(database_url=postgres_url))
     first = world.start
 
     def run(tags: Mapping[str, str]) -> list[tuple[datetime, str]]:
         limits.forget()
-        resources = {"store": store, "market": venues}
+        resources = {"store": store, "market": venues, "database": database}
         assert dg.materialize([market_candles], instance=instance, resources=resources, tags=tags).success
         rows = store.read(MARKET_CANDLES, Window(first, world.end))
         return sorted(set(zip(rows["hour"].dt.to_pydatetime(), rows["venue"], strict=True)))
@@ -112,3 +115,23 @@ def test_an_hour_that_lacks_a_venue_is_asked_for_again_and_comes_whole(
         assert asked(request) == (key(first), key(first + 2 * HOUR), True)
         assert run(range_tags(HOURLY, Window(first, first + 2 * HOUR))) == sorted([*both, (first + HOUR, "binance")])
         assert not asked(tick(instance, first + 3 * HOUR + timedelta(minutes=7)))[2]
+    counted = ask(database.address(), "SELECT DISTINCT host, outcome FROM serving.venue_requests")
+    assert set(counted) == {
+        (host, outcome) for host in ("binance spot", "binance perpetual", "okx") for outcome in ("ok", "refused")
+    }
+
+
+def test_an_hour_is_worth_having_though_nobody_counts_its_requests(
+    instance: dg.DagsterInstance, tmp_path: Path
+) -> None:
+    world = World(("BTC",), hours=2)
+    nowhere = ServingDatabase(load_settings(database_url="postgresql://nobody@127.0.0.1:1/nothing"))
+    with serving(world.binance(), world.okx()) as server:
+        server.now = world.now
+        limits.forget()
+        addresses = dict.fromkeys(("binance_spot_url", "binance_usdm_url", "okx_url"), server.url)
+        market = Market(source="live", symbols=["BTC"], archive="", archive_cache="", venues=["okx"], **addresses)
+        resources = {"store": Store(root=str(tmp_path)), "market": market, "database": nowhere}
+        tags = range_tags(HOURLY, Window(world.start, world.start + HOUR))
+        assert dg.materialize([market_candles], instance=instance, resources=resources, tags=tags).success
+    assert len(Store(root=str(tmp_path)).read(MARKET_CANDLES, Window(world.start, world.end))) > 0

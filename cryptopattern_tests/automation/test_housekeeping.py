@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -23,7 +24,9 @@ from cryptopattern_pipelines.automation.housekeeping import (
 )
 from cryptopattern_pipelines.automation.partitions import HOURLY
 from cryptopattern_pipelines.resources.dagster_storage import BatchingEventLogStorage
-from cryptopattern_pipelines.resources.settings import PROJECT
+from cryptopattern_pipelines.resources.database import ServingDatabase
+from cryptopattern_pipelines.resources.settings import PROJECT, load_settings
+from cryptopattern_pipelines.resources.stores import Store
 
 KEYS = [f"2024-08-05-{hour:02d}:00" for hour in range(4)]
 
@@ -41,7 +44,7 @@ def run(instance: dg.DagsterInstance, first: str, last: str, fails: bool = False
         name=LAST_OF_HOUR.path[0], partitions_def=HOURLY, backfill_policy=dg.BackfillPolicy.single_run(),
         check_specs=[dg.AssetCheckSpec("is_whole", asset=LAST_OF_HOUR)],
     )  # fmt: skip
-    def analyses(context: dg.AssetExecutionContext) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
+    def analyses(context: dg.AssetExecutionContext) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[Any]]:
         context.log.info("working")
         if fails:
             raise dg.Failure("broken", allow_retries=False)
@@ -121,7 +124,8 @@ def test_old_logs_go_and_the_state_of_the_partitions_stays(
         before, count = state(instance), events()
         assert storage.forget(datetime.now(UTC) - timedelta(days=1)) == 0
         monkeypatch.setattr(housekeeping_module, "KEEP_LOGS", timedelta(0))
-        assert housekeeping.execute_in_process(instance=instance).success
+        given = {"store": Store(root=str(tmp_path / "store")), "database": ServingDatabase(load_settings())}
+        assert housekeeping.execute_in_process(instance=instance, resources=given).success
         assert state(instance) == before
         newest = instance.fetch_materializations(LAST_OF_HOUR, limit=9).records
         assert [set(record.asset_materialization.metadata) for record in newest] == [{"rows"}] * 3  # type: ignore[union-attr]

@@ -113,11 +113,11 @@ def _walk(name: str) -> np.ndarray:
     return np.stack([np.concatenate([[100.0], close[:-1]]), close, random.lognormal(0, 0.5, len(close))])
 
 
-class _SimulatedMarket(dg.ConfigurableResource):
+class _SimulatedMarket(dg.ConfigurableResource[Any]):
     symbols: list[str]
 
-    def open(self) -> _Simulated:
-        """The source itself."""
+    def open(self, tell: object = None) -> _Simulated:
+        """The source itself, which asks no venue and so tells nothing."""
         return _Simulated()
 
 

@@ -43,8 +43,15 @@ def run(symbols: int = _SYMBOLS) -> list[Figure]:
     if rows != {"candles": 4 * symbols, "metrics": 2 * symbols}:
         raise AssertionError(f"rows are missing: {rows}, {problems}")
     return [
-        Figure(f"{what}: time, against the limits alone", seconds, bound, "seconds", less_is_better=True),
-        Figure(f"{what}: largest memory", megabytes, None, "MB", less_is_better=True),
+        Figure(
+            f"{what}: time, against the limits alone",
+            seconds,
+            bound,
+            "seconds",
+            less_is_better=True,
+            ratio_mark=1 / 1.5,
+        ),
+        Figure(f"{what}: largest memory", megabytes, None, "MB", less_is_better=True, mark=400),
         Figure(f"{what}: refused by the venues", float(refused), None, "questions", less_is_better=True),
     ]
 

@@ -17,7 +17,14 @@ def run() -> list[Figure]:
     with tempfile.TemporaryDirectory(prefix="cryptopattern-bench-") as folder:
         differ, told = compared(Path(folder), _HOURS, _SEED)
     return [
-        Figure(f"soak: {_HOURS} hours, files and tables that differ from the calm run", len(differ), None, "of them"),
+        Figure(
+            f"soak: {_HOURS} hours, files and tables that differ from the calm run",
+            len(differ),
+            None,
+            "of them",
+            less_is_better=True,
+            mark=0,
+        ),
         Figure("soak: run workers killed", told.killed, None, "times"),
         Figure("soak: databases killed", told.databases_killed, None, "times"),
         Figure("soak: endpoints that failed for an hour", told.faults, None, "of them"),

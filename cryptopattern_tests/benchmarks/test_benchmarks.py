@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -34,9 +35,10 @@ def test_lines_come_first_and_one_json_object_last(
     figures = [Figure("speed", 6_000.0, 2_000.0, "rows/s"), Figure("size", 5.0, None, "MB")]
     monkeypatch.setattr(analysis, "run", lambda: figures)
     assert main(["ONLY=analysis"]) == 0
-    first, second, last = capsys.readouterr().out.splitlines()
+    first, second, *table, last = capsys.readouterr().out.splitlines()
     assert first == "speed: ours 6,000 rows/s  rival 2,000 rows/s  ratio 3"
     assert second == "size: ours 5 MB  no rival"
+    assert [line.split()[0] for line in table if line.strip("─ ")] == ["Benchmarks", "figure", "speed", "size"]
     assert json.loads(last)["speed"] == {
         "name": "speed",
         "ours": 6000.0,
@@ -44,6 +46,38 @@ def test_lines_come_first_and_one_json_object_last(
         "unit": "rows/s",
         "ratio": 3.0,
     }
+
+
+def test_marks_are_held_against_figures_and_ratios() -> None:
+    assert Figure("size", 5.0, None, "MB", less_is_better=True, mark=4).reached is False
+    assert Figure("size", 4.0, None, "MB", less_is_better=True, mark=4).reached is True
+    assert Figure("speed", 6.0, 2.0, "rows/s", mark=5, ratio_mark=4).reached is False
+    assert Figure("speed", 6.0, None, "rows/s", ratio_mark=4).reached is None  # without the rival nobody can say
+    assert Figure("speed", 6.0, 2.0, "rows/s", mark=5, ratio_mark=3).mark_told == "≥ 5 rows/s, ratio ≥ 3"
+
+
+def test_one_that_fails_or_measures_nothing_is_named_and_the_others_are_measured(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def broken() -> list[Figure]:
+        raise OSError("no such | server")
+
+    monkeypatch.setattr(analysis, "run", broken)
+    monkeypatch.setattr(archive, "run", list)
+    monkeypatch.setattr(live, "run", lambda: [Figure("size", 5.0, 20.0, "MB", less_is_better=True, mark=4)])
+    files = {kind: tmp_path / f"figures.{kind}" for kind in ("json", "markdown")}
+    options = [word for kind, file in files.items() for word in (f"--{kind}", str(file))]
+    assert main(["analysis", "archive", "live", *options]) == 1
+    told = capsys.readouterr()
+    assert "OSError: no such | server" in told.err
+    assert json.loads(files["json"].read_text()) == json.loads(told.out.splitlines()[-1])
+    assert json.loads(files["json"].read_text())["size"]["reached"] is False
+    assert files["markdown"].read_text().splitlines()[2:] == [
+        "| size | 5 | 20 | MB | 4 | ≤ 4 MB ✗ missed |",
+        "| analysis |  |  |  |  | failed: OSError: no such &#124; server |",
+        "| archive |  |  |  |  | nothing was measured: see above |",
+    ]
+    assert main(["archive", "live"]) == 0  # a mark that is missed, and history that isn't there, are no failures
 
 
 def test_a_benchmark_that_there_is_not_is_named(capsys: pytest.CaptureFixture[str]) -> None:

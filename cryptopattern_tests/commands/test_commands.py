@@ -121,25 +121,30 @@ def test_status_says_what_is_filled_and_up_to_when(folder: Path) -> None:
 def test_status_says_what_came_of_alerts(folder: Path) -> None:
     assert folder.is_dir()
     url, now = os.environ["CRYPTOPATTERN_DATABASE_URL"], datetime.now(UTC).replace(microsecond=0)
-    nothing = {"waiting": 0, "tried_again": 0, "sent": 0, "given_up": 0, "newest_sent_at": None, "last_error": None}
+    nothing = {
+        "waiting": 0, "tried_again": 0, "sent": 0, "given_up": 0, "too_old": 0, "newest_sent_at": None,
+        "last_error": None,
+    }  # fmt: skip
     assert json.loads(run("status", "--json").stdout)["alerts"] == nothing
     migrate(url)
     with DeliveryLog.held(url) as log:
         assert log is not None
-        for symbol in ("ADA", "BTC", "ETH", "SOL"):
+        for symbol in ("ADA", "BTC", "ETH", "SOL", "XRP"):
             log.queue((now - HOUR, "r", symbol, "SHORT_SQUEEZE"), "JSON 1", now)
-        ada, btc, eth, _ = log.due(now)
+        ada, btc, eth, _, xrp = log.due(now)
+        log.note(xrp, "TOO_OLD", last_error="older than 3 hours when it was found")
         log.note(ada, "SENT", sent_at=now, last_error=None)
         log.note(btc, "FAILED", last_error="answered 500")
         log.note(eth, "GIVEN_UP", last_error="answered 500")
     told = json.loads(run("status", "--json").stdout)["alerts"]
     assert told == {
-        "waiting": 1, "tried_again": 1, "sent": 1, "given_up": 1, "newest_sent_at": now.isoformat(),
-        "last_error": "answered 500",
+        "waiting": 1, "tried_again": 1, "sent": 1, "given_up": 1, "too_old": 1,
+        "newest_sent_at": now.isoformat(), "last_error": "answered 500",
     }  # fmt: skip
     line = run("status").stdout.splitlines()[-1]
     assert line == (
-        f"alerts of 29 days: 1 sent, the newest {now.isoformat()}; 1 wait, 1 are tried again, 1 were given up; "
+        f"alerts of 29 days: 1 sent, the newest {now.isoformat()}; 1 wait, 1 are tried again, 1 were given up, "
+        "1 were too old when they were found; "
         "the last failure: answered 500"
     )
 

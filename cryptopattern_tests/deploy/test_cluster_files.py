@@ -78,7 +78,7 @@ def test_every_service_of_ours_knows_the_broker_and_is_built_with_what_it_needs(
     address = "redis://redis:6379/0"
     assert {name for name in services if name not in {"redis", "worker"}} == ours
     assert {services[name]["environment"]["CRYPTOPATTERN_BROKER_URL"] for name in {*ours, "worker"}} == {address}
-    assert {services[name]["build"]["args"]["EXTRAS"] for name in ours} == {"distributed,s3"}
+    assert {services[name]["build"]["args"]["EXTRAS"] for name in ours} == {"sentry,distributed,s3"}
     assert {"distributed", "s3"} <= extras()
     named = {name for service in services.values() for name in service.get("environment", {})}
     assert named <= known_settings()
@@ -86,8 +86,8 @@ def test_every_service_of_ours_knows_the_broker_and_is_built_with_what_it_needs(
 
 def test_the_image_takes_the_extras_that_it_is_told() -> None:
     told = (DEPLOY / "Dockerfile").read_text()
-    assert re.search(r'^ARG EXTRAS=""$', told, re.M)
-    assert '--editable ".${EXTRAS:+[$EXTRAS]}"' in told
+    assert re.search(r'^ARG EXTRAS="sentry"$', told, re.M)
+    assert '--editable ".[$EXTRAS]"' in told
     assert "!deploy/celery/dagster.yaml" in (PROJECT / ".dockerignore").read_text().splitlines()
 
 

@@ -1,10 +1,12 @@
 """The files of `deploy/`: kept by their linters and schemas, and what they name is there."""
 
+import json
 import re
 import stat
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -74,6 +76,44 @@ def test_secrets_are_made_once_and_can_be_read_by_the_services_alone(tmp_path: P
     assert set(made) == set(compose()["secrets"])
     assert all(made.values())
     assert stat.S_IMODE((tmp_path / "secrets").stat().st_mode) == 0o700
-    assert first.count("shown once") == 2
+    assert first.count("shown once") == 3
     assert subprocess.run(["sh", script], capture_output=True, text=True, check=True).stdout == ""
     assert {path.name: path.read_bytes() for path in (tmp_path / "secrets").iterdir()} == made
+
+
+def test_prometheus_asks_the_service_and_grafana_asks_prometheus() -> None:
+    services = compose()["services"]
+    assert {name for name, service in services.items() if service.get("profiles")} == {"prometheus", "grafana"}
+    [scraped] = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text())["scrape_configs"]
+    [target] = scraped["static_configs"][0]["targets"]
+    name, port = target.split(":")
+    assert port == services[name]["command"][services[name]["command"].index("--port") + 1]
+    folder = DEPLOY / "grafana" / "provisioning"
+    [source] = yaml.safe_load((folder / "datasources" / "prometheus.yml").read_text())["datasources"]
+    assert urlsplit(source["url"]).hostname in services
+    panels = json.loads((DEPLOY / "grafana" / "dashboard.json").read_text())["panels"]
+    asked = {panel["datasource"]["uid"] for panel in panels if panel["type"] != "row"}
+    asked |= {target["datasource"]["uid"] for panel in panels for target in panel.get("targets", ())}
+    assert asked == {source["uid"]}
+    [provider] = yaml.safe_load((folder / "dashboards" / "cryptopattern.yml").read_text())["providers"]
+    mounted = {Path(line.split(":")[1]).parent for line in services["grafana"]["volumes"]}
+    assert Path(provider["options"]["path"]) in mounted
+
+
+def test_what_is_mounted_from_the_project_is_there() -> None:
+    volumes = [line for service in compose()["services"].values() for line in service.get("volumes", ())]
+    sources = [line.split(":")[0] for line in volumes if line.startswith(("./", "../"))]
+    assert len(sources) >= 5
+    assert [source for source in sources if not (COMPOSE / source).exists()] == []
+
+
+def test_every_service_of_ours_logs_as_json() -> None:
+    services = compose()["services"]
+    ours = {name: service for name, service in services.items() if "build" in service}
+    assert {service["environment"]["CRYPTOPATTERN_LOG_FORMAT"] for service in ours.values()} == {"json"}
+    # Dagster's own programs don't read our settings.
+    for name in ("webserver", "daemon"):
+        assert "--log-format" in services[name]["command"]
+    [written] = re.findall(r"log_format json escape=json (.*?);\n", (COMPOSE / "nginx.conf").read_text(), re.DOTALL)
+    line = "".join(re.findall(r"'(.*?)'", written))
+    assert json.loads(re.sub(r"\$\w+", "0", line))["logger"] == "nginx"

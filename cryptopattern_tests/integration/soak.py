@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,6 +23,7 @@ from typing import Any
 import dagster as dg
 import numpy as np
 import pandas as pd
+import psutil
 import sqlalchemy as sa
 from PIL import Image
 
@@ -280,7 +281,9 @@ def _from(made: Installation, window: Window, hour: datetime) -> datetime:
 def _kill(database: EmbeddedPostgres) -> None:
     """Kill every process of the server without warning."""
     for process in database._processes():
-        process.kill()
+        # Its processes end by themselves when the first of them is gone.
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
 
 
 def published(made: Installation) -> dict[str, pd.DataFrame]:

@@ -5,6 +5,7 @@
 
 import json
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -15,7 +16,7 @@ from cryptopattern_pipelines.automation.partitions import Window
 from cryptopattern_pipelines.definitions import build_definitions
 from cryptopattern_pipelines.local import prepare_home
 from cryptopattern_pipelines.market.live import LiveSource
-from cryptopattern_pipelines.market.transport import Patience
+from cryptopattern_pipelines.market.transport import Patience, Sent
 from cryptopattern_pipelines.resources.market import Market
 from cryptopattern_pipelines.resources.settings import load_settings
 
@@ -31,8 +32,8 @@ class _Clock:
 class QuickMarket(Market):
     """The live source, less patient than with real venues, and with the simulation's clock."""
 
-    def _live(self) -> LiveSource:
-        source = super()._live()
+    def _live(self, tell: Callable[[Sent], None] | None) -> LiveSource:
+        source = super()._live(tell)
         source.patience = Patience(timeout=2, attempts=3, pause=0.01)
         source._wall = lambda: _Clock.now
         return source

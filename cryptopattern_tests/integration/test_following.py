@@ -11,6 +11,7 @@ from cryptopattern_pipelines.assets.market import market_candles
 from cryptopattern_pipelines.assets.symbols import symbols
 from cryptopattern_pipelines.automation.partitions import DAILY, HOURLY, Window, range_tags
 from cryptopattern_pipelines.market.archive import KLINES
+from cryptopattern_pipelines.resources.database import ServingDatabase
 from cryptopattern_pipelines.resources.market import Market
 from cryptopattern_pipelines.resources.settings import Settings, load_settings
 from cryptopattern_pipelines.resources.stores import Store
@@ -41,7 +42,7 @@ def settings_of(data: Path, archive: Path, symbols: str = "top:1") -> Settings:
 
 def run(asset: dg.AssetsDefinition, settings: Settings, window: Window) -> None:
     partitions = DAILY if asset is symbols else HOURLY
-    resources = {"store": Store.of(settings), "market": Market.of(settings)}
+    resources = {"store": Store.of(settings), "market": Market.of(settings), "database": ServingDatabase(settings)}
     assert dg.materialize([asset], tags=range_tags(partitions, window), resources=resources).success
 
 
@@ -97,7 +98,7 @@ def test_symbols_keep_what_the_day_before_knew(tmp_path: Path) -> None:
 
 def test_days_that_nobody_tells_of_are_refused_in_one_line(tmp_path: Path) -> None:
     settings = settings_of(tmp_path / "data", archive(tmp_path / "archive", VOLUMES))
-    resources = {"store": Store.of(settings), "market": Market.of(settings)}
+    resources = {"store": Store.of(settings), "market": Market.of(settings), "database": ServingDatabase(settings)}
     tags = range_tags(HOURLY, Window(START + 40 * DAY, START + 40 * DAY + HOUR))
     with pytest.raises(Exception, match=r"most traded coins of 2025-04-10 are not known: .* or name coins in"):
         dg.materialize([market_candles], tags=tags, resources=resources)

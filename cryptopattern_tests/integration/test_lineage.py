@@ -119,7 +119,7 @@ class _Told:
         return self.rows
 
 
-class _ToldMarket(dg.ConfigurableResource):
+class _ToldMarket(dg.ConfigurableResource[Any]):
     symbols: list[str] = ["BTC"]  # noqa: RUF012 (a pydantic field)
     rows: list[dict[str, Any]]
 

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import httpx
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from cryptopattern_pipelines.market import limits
 from cryptopattern_pipelines.market.answers import VenueError
 from cryptopattern_pipelines.market.limits import Breaker, Cost, Memory, Meter, Quota
-from cryptopattern_pipelines.market.transport import Host, Patience, RequestError, VenueDownError
+from cryptopattern_pipelines.market.transport import Host, Patience, RequestError, Sent, VenueDownError
 
 
 class Clock:
@@ -204,3 +205,44 @@ def test_a_process_remembers_a_host_until_it_forgets() -> None:
     assert limits.memory_of("http://venue", "another").breaker.reason is None
     limits.forget()
     assert limits.memory_of("http://venue", "venue").breaker.reason is None
+
+
+def _late(request: httpx.Request) -> httpx.Response:
+    raise httpx.ReadTimeout("it took too long")
+
+
+def _gone(request: httpx.Request) -> httpx.Response:
+    raise httpx.ConnectError("no such host")
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome"),
+    [
+        (lambda _: httpx.Response(200, json=[]), "ok"),
+        (lambda _: httpx.Response(400, json={"code": -1121}), "client_error"),
+        (lambda _: httpx.Response(429), "too_many"),
+        (lambda _: httpx.Response(451), "refused"),
+        (lambda _: httpx.Response(502), "server_error"),
+        (lambda _: httpx.Response(200, text="<html>a proxy's page</html>"), "broken"),
+        (_late, "timeout"),
+        (_gone, "unreachable"),
+    ],
+)
+def test_every_question_that_was_sent_is_told_with_what_came_of_it(
+    answer: Callable[[httpx.Request], httpx.Response], outcome: str
+) -> None:
+    async def ask() -> list[Sent]:
+        told: list[Sent] = []
+        async with httpx.AsyncClient(base_url="http://venue", transport=httpx.MockTransport(answer)) as client:
+            patience = Patience(attempts=2, busy_attempts=2, pause=0.001)
+            host = Host("okx", client, patience, random.Random(0), tell=told.append)
+            with suppress(VenueError):
+                await host.get("/api/v5/market/candles", instId="BTC-USDT")
+        return told
+
+    told = asyncio.run(ask())
+    again = outcome not in {"ok", "client_error", "refused"}
+    assert [(each.host, each.path, each.outcome) for each in told] == [("okx", "/api/v5/market/candles", outcome)] * (
+        2 if again else 1
+    )
+    assert all(0 <= each.seconds < 5 for each in told)

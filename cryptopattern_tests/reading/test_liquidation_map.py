@@ -13,6 +13,7 @@ from cryptopattern_pipelines.reading.picture import load_picture
 from cryptopattern_pipelines.reading.pixels import Box
 from cryptopattern_pipelines.reading.reading import read_pixels
 from cryptopattern_tests.samples import pages
+from cryptopattern_tests.samples.lookalikes import chart, resent
 
 LEFT, RIGHT, TOP, BASE = 100, 1100, 90, 560
 LOW, HIGH = 90_000, 110_000
@@ -181,18 +182,34 @@ def test_labelled_maps(shared: Path) -> None:
     assert max(off) <= 1.5
 
 
+def totals_in(picture: Image.Image) -> dict[str, tuple[float, str | None]]:
+    read = read_pixels(np.asarray(picture), default_engine())
+    return {metric.name: (metric.value, metric.unit) for metric in read.metrics}
+
+
+@pytest.mark.parametrize("kind", ["kingfisher_map", "leverage_map"])
 @pytest.mark.parametrize("seed", range(4))
-def test_the_cumulated_totals_are_read_on_the_axis_at_the_right(seed: int) -> None:
-    prices = np.linspace(90.5, 109.5, 60)
-    waiting = np.random.RandomState(seed).gamma(1.0, 1.0, (4, 60))
-    chart = pages.leverage_map("ETH", prices, waiting, 99.7, unit=2e6, theme=pages.THEMES["dark"])
-    read = read_pixels(np.asarray(chart.picture), default_engine())
-    totals = {metric.name: metric.value for metric in read.metrics}
-    below = prices < 99.7
-    long, short = (2e6 * float(waiting[:, side].sum()) for side in (below, ~below))
-    assert totals["cumulated_long_liquidations"] == pytest.approx(long, rel=0.02)
-    assert totals["cumulated_short_liquidations"] == pytest.approx(short, rel=0.02)
-    assert {metric.unit for metric in read.metrics} == {"USD"}
+def test_the_cumulated_totals_are_read_on_the_axis_at_the_right(kind: str, seed: int) -> None:
+    """Its labels stand at an angle and in a unit of its own on the Kingfisher's map, upright and in USD on others."""
+    drawn = chart(kind, seed)
+    unit = None if kind == "kingfisher_map" else "USD"
+    for picture, reach in ((drawn.picture, 0.015), (resent(drawn.picture), 0.03)):
+        assert totals_in(picture) == {
+            metric["name"]: (pytest.approx(metric["value"], rel=reach), unit) for metric in drawn.truth["metrics"]
+        }
+
+
+def test_totals_are_not_told_where_the_turned_labels_are_those_of_another_axis() -> None:
+    """Raised by a quarter of the plot they no longer begin at the bars' feet; two of them alone are too few."""
+    picture = np.array(chart("kingfisher_map", 1).picture)
+    height, width = picture.shape[:2]
+    right = round(0.903 * width)
+    labels = picture[:, right:].copy()
+    picture[: height * 3 // 4, right:] = labels[height // 4 :]
+    assert totals_in(Image.fromarray(picture)) == {}
+    picture[:, right:] = labels
+    picture[: height * 6 // 10, right:] = picture[-1, -1]
+    assert totals_in(Image.fromarray(picture)) == {}
 
 
 def test_totals_are_not_told_where_the_axis_at_the_right_is_missing() -> None:

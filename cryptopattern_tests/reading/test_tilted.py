@@ -9,8 +9,9 @@ from PIL import Image, ImageDraw
 from cryptopattern_pipelines.reading.axes import fit_axis
 from cryptopattern_pipelines.reading.ocr import default_engine
 from cryptopattern_pipelines.reading.pixels import Box
-from cryptopattern_pipelines.reading.tilted import tilted_labels
+from cryptopattern_pipelines.reading.tilted import tilted_column, tilted_labels
 from cryptopattern_tests.reading.drawn import font
+from cryptopattern_tests.samples.drawing import Canvas, rgb
 
 PRICES = [61_250 + 750 * i for i in range(12)]
 TICKS = [120 + 60 * i for i in range(12)]
@@ -47,3 +48,25 @@ def test_turned_labels_point_to_their_ticks(angle: float) -> None:
 
 def test_upright_labels_are_left_alone() -> None:
     assert tilted_labels(strip(0), Box(0, 0, 860, 160), default_engine()) == []
+
+
+@pytest.mark.parametrize("angle", [-20, 35])
+def test_turned_labels_of_a_column_point_to_their_rows(angle: float) -> None:
+    """A line of upright text runs over one of them: it is left out."""
+    canvas = Canvas(200, 640, "#2d3752", 1, None)
+    values = [100 * i for i in range(8)]
+    rows = [600 - 70 * i for i in range(8)]
+    for row, value in zip(rows, values, strict=True):
+        canvas.text((40, row), str(value), 13, rgb("#9ba6bf"), "lm", angle=angle)
+    canvas.text((2, rows[4]), "Cumulated short liqs", 15, rgb("#9ba6bf"), "lm")
+    labels = tilted_column(np.asarray(canvas.finish()), Box(0, 0, 200, 640), default_engine())
+    assert [label.numbers[0].value for label in labels] == [700, 600, 500, 300, 200, 100]
+    wanted = [rows[values.index(int(label.numbers[0].value))] for label in labels]
+    assert [label.box.top for label in labels] == pytest.approx(wanted, abs=2)
+
+
+def test_an_upright_column_is_left_alone() -> None:
+    canvas = Canvas(200, 640, "#2d3752", 1, None)
+    for i in range(8):
+        canvas.text((40, 600 - 70 * i), f"{200 * i:,}", 13, rgb("#9ba6bf"), "lm")
+    assert tilted_column(np.asarray(canvas.finish()), Box(0, 0, 200, 640), default_engine()) == []

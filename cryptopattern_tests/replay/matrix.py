@@ -6,9 +6,11 @@ fault that lasts, and, in a range of several pages, with one page that comes emp
 rows that a market without faults doesn't have so; untold are missing rows that no problem names.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+import functools
+import itertools
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -28,6 +30,7 @@ from cryptopattern_tests.replay.server import Fault, Server, serving
 from cryptopattern_tests.replay.world import World
 
 WORLD = World(("BTC", "ETH"), hours=1)
+_SMALL_WORLD = World(("BTC",), hours=1)
 # Of several pages at each endpoint that has pages, and no more questions than the limits let go at once.
 LONG_WORLDS = {
     "binance": World(("BTC",), hours=45, page=12),
@@ -35,7 +38,11 @@ LONG_WORLDS = {
     "gate": World(("BTC",), hours=3),
     "coinglass": World(("BTC",), hours=3),
 }
-_QUICK = Patience(timeout=0.4, attempts=4, busy_attempts=5, pause=0.002, rest=0.01, longest_wait=2)
+# Pauses are short, time-outs are not: a busy machine isn't a silent venue.
+QUICK = Patience(attempts=4, busy_attempts=5, pause=0.002, rest=0.01, longest_wait=2)
+# For a fault that is a time-out. What waits costs no time of the others: such cells have threads of their own.
+_IMPATIENT = replace(QUICK, timeout=0.4)
+_WAITING_AT_ONCE = 4
 
 _FUTURES_DATA = ("openInterestHist", "takerlongshortRatio", "globalLongShortAccountRatio", "topLongShortAccountRatio",
                  "topLongShortPositionRatio")  # fmt: skip
@@ -93,16 +100,18 @@ PAGE_FAULTS: dict[str, Fault] = {
 # In a passing fault so many first answers of each endpoint are spoilt.
 _PASSING = 2
 
-_TABLES = (MARKET_CANDLES, DERIVATIVES_METRICS, REALISED_LIQUIDATIONS)
+TABLES = (MARKET_CANDLES, DERIVATIVES_METRICS, REALISED_LIQUIDATIONS)
 # What a venue has a part in.
 _TABLES_OF = {
-    "binance spot": _TABLES[:1],
-    "binance perpetual": _TABLES[:2],
-    "okx": _TABLES,
-    "gate": _TABLES[2:],
-    "coinglass": _TABLES[2:],
+    "binance spot": TABLES[:1],
+    "binance perpetual": TABLES[:2],
+    "okx": TABLES,
+    "gate": TABLES[2:],
+    "coinglass": TABLES[2:],
 }
-_Rows = dict[str, pd.DataFrame]
+_Frames = dict[str, pd.DataFrame]
+# A table's rows by key.
+_Rows = dict[tuple[object, ...], dict[str, object]]
 
 
 @dataclass(frozen=True)
@@ -121,48 +130,97 @@ class Cell:
     wrong_after_the_next_run: int
 
 
-def matrix(tell: Callable[[Cell], None] = lambda cell: None) -> list[Cell]:
+@dataclass(frozen=True)
+class _Plan:
+    """A cell to be: who is asked for what, and what is done to the answers of each endpoint."""
+
+    world: World
+    venues: tuple[str, ...]
+    venue: str
+    fault: str
+    tables: tuple[TableSchema, ...]
+    told: Mapping[str, list[Fault]]
+    lasts: bool
+
+    @property
+    def stalls(self) -> bool:
+        """Whether the fault is a time-out."""
+        return any(fault is faults.time_out for told in self.told.values() for fault in told)
+
+
+def matrix() -> list[Cell]:
     """Every fault at every venue, passing and lasting; all venues are asked."""
-    with _market(WORLD, VENUE_NAMES) as market:
-        cells = []
-        for venue, paths in VENUES.items():
-            for name, fault in FAULTS.items():
-                for lasts in (False, True):
-                    told = {path: [fault] * _PASSING for path in paths}
-                    cells.append(market.cell((venue, name), _TABLES_OF[venue], told, lasts=lasts))
-                    tell(cells[-1])
-    return cells
+    return _cells(
+        _Plan(WORLD, VENUE_NAMES, venue, name, _TABLES_OF[venue], {path: [fault] * _PASSING for path in paths}, lasts)
+        for venue, paths in VENUES.items()
+        for name, fault in FAULTS.items()
+        for lasts in (False, True)
+    )
 
 
-def of_endpoints(tell: Callable[[Cell], None] = lambda cell: None) -> list[Cell]:
+def of_endpoints() -> list[Cell]:
     """Every fault at every endpoint while the venue's others answer well, lasting."""
-    cells = []
-    for venue, paths in VENUES.items():
-        with _market(WORLD, [venue.split()[0]]) as market:
-            for path in paths:
-                for name, fault in FAULTS.items():
-                    names = (venue, f"{path}: {name}")
-                    cells.append(market.cell(names, _tables_from(path), {path: [fault]}, lasts=True))
-                    tell(cells[-1])
-    return cells
+    return _cells(
+        _Plan(_SMALL_WORLD, (venue.split()[0],), venue, f"{path}: {name}", tables_from(path), {path: [fault]}, True)
+        for venue, paths in VENUES.items()
+        for path in paths
+        for name, fault in FAULTS.items()
+    )
 
 
-def of_pages(tell: Callable[[Cell], None] = lambda cell: None) -> list[Cell]:
+def of_pages() -> list[Cell]:
     """Every fault of one page, at every endpoint, in a range of several."""
-    cells = []
-    for venue, paths in VENUES.items():
-        name = venue.split()[0]
-        with _market(LONG_WORLDS[name], [name]) as market:
-            for path in paths:
-                for kind, fault in PAGE_FAULTS.items():
-                    told = {path: [faults.as_it_is, fault]}
-                    names = (venue, f"{path}: {kind}")
-                    cells.append(market.cell(names, _tables_from(path), told, lasts=False))
-                    tell(cells[-1])
-    return cells
+    return _cells(
+        _Plan(
+            LONG_WORLDS[name],
+            (name,),
+            venue,
+            f"{path}: {kind}",
+            tables_from(path),
+            {path: [faults.as_it_is, fault]},
+            False,
+        )
+        for venue, paths in VENUES.items()
+        for name in (venue.split()[0],)
+        for path in paths
+        for kind, fault in PAGE_FAULTS.items()
+    )
 
 
-def _tables_from(path: str) -> tuple[TableSchema, ...]:
+def _cells(plans: Iterable[_Plan]) -> list[Cell]:
+    """The cells in their order: one after the other, but for those that wait, which do so beside the others."""
+    every = list(plans)
+    waiting = [plan for plan in every if plan.stalls]
+    lanes = [
+        [plan for plan in every if not plan.stalls],
+        *(waiting[n::_WAITING_AT_ONCE] for n in range(_WAITING_AT_ONCE)),
+    ]
+    with ThreadPoolExecutor(len(lanes)) as pool:
+        found = dict(pair for pairs in pool.map(_one_by_one, lanes) for pair in pairs)
+    return [found[id(plan)] for plan in every]
+
+
+def _one_by_one(plans: list[_Plan]) -> list[tuple[int, Cell]]:
+    """Each plan's cell, by its id; those of one market in a row share a server."""
+    pairs = []
+    for (world, venues), some in itertools.groupby(plans, key=lambda plan: (plan.world, plan.venues)):
+        with serving(*world.routes()) as server:
+            server.now = world.now
+            pairs += [(id(plan), _cell(plan, server, whole_market(world, venues))) for plan in some]
+    return pairs
+
+
+@functools.cache
+def whole_market(world: World, venues: tuple[str, ...]) -> dict[str, _Rows]:
+    """Every table's rows of a market without faults."""
+    with serving(*world.routes()) as server:
+        server.now = world.now
+        frames, problems = run(TABLES, world, venues, server, QUICK)
+    assert problems == []
+    return {table.name: by_key(frames[table.name], table) for table in TABLES}
+
+
+def tables_from(path: str) -> tuple[TableSchema, ...]:
     """The tables whose rows an endpoint's answers become, or decide of."""
     if "klines" in path or "candles" in path or path.endswith("exchangeInfo"):
         return (MARKET_CANDLES,)
@@ -171,57 +229,39 @@ def _tables_from(path: str) -> tuple[TableSchema, ...]:
     return (DERIVATIVES_METRICS,)
 
 
-@dataclass(frozen=True)
-class _Market:
-    """A market of which some venues are asked: its server, and what is read from it without faults."""
-
-    world: World
-    venues: Sequence[str]
-    server: Server
-    whole: _Rows
-
-    def cell(
-        self, names: tuple[str, str], tables: tuple[TableSchema, ...], told: dict[str, list[Fault]], *, lasts: bool
-    ) -> Cell:
-        """One cell: its venue and fault by name, and what is done to the answers of each endpoint."""
-        for path, spoilt in told.items():
-            if lasts:
-                self.server.lasting[path] = spoilt[0]
-            else:
-                self.server.faults[path] += spoilt
-        whole = {table.name: self.whole[table.name] for table in tables}
-        first, problems = _run(self, tables)
-        self.server.lasting.clear()
-        self.server.faults.clear()
-        # As the schedule and the assets do: an hour is asked for again when a problem may pass, and what a venue that
-        # has one then had brought before stays.
-        again, later = _run(self, tables) if any(problem.passing for problem in problems) else (first, [])
-        again = {
-            table.name: with_earlier(again[table.name], first[table.name], later, table, self.world.coins)
-            for table in tables
-        }
-        missing = {table.name: _missing(whole, first, table) for table in tables}
-        return Cell(
-            venue=names[0],
-            fault=names[1],
-            lasts=lasts,
-            wanted=sum(map(len, whole.values())),
-            missing=sum(map(len, missing.values())),
-            untold=sum(not _told(row, problems) for rows in missing.values() for row in rows.to_dict("records")),
-            wrong=_wrong(whole, first, problems),
-            problems=len(problems),
-            missing_after_the_next_run=sum(len(_missing(whole, again, table)) for table in tables),
-            wrong_after_the_next_run=_wrong(whole, again, []),
-        )
-
-
-@contextmanager
-def _market(world: World, venues: Sequence[str]) -> Iterator[_Market]:
-    with serving(*world.routes()) as server:
-        server.now = world.now
-        whole, problems = _run(_Market(world, venues, server, {}), _TABLES)
-        assert problems == []
-        yield _Market(world, venues, server, whole)
+def _cell(plan: _Plan, server: Server, market: dict[str, _Rows]) -> Cell:
+    """What comes of a plan at a server of its market."""
+    for path, spoilt in plan.told.items():
+        if plan.lasts:
+            server.lasting[path] = spoilt[0]
+        else:
+            server.faults[path] += spoilt
+    asked = plan.tables, plan.world, plan.venues, server
+    first, problems = run(*asked, _IMPATIENT if plan.stalls else QUICK)
+    server.lasting.clear()
+    server.faults.clear()
+    # As the schedule and the assets do: an hour is asked for again when a problem may pass, and what a venue that
+    # has one then had brought before stays.
+    again, later = run(*asked, QUICK) if any(problem.passing for problem in problems) else (first, [])
+    whole = {table.name: market[table.name] for table in plan.tables}
+    there, then = {}, {}
+    for table in plan.tables:
+        there[table.name] = by_key(first[table.name], table)
+        kept = with_earlier(again[table.name], first[table.name], later, table, plan.world.coins)
+        then[table.name] = by_key(kept, table)
+    missing = missing_rows(whole, there)
+    return Cell(
+        venue=plan.venue,
+        fault=plan.fault,
+        lasts=plan.lasts,
+        wanted=sum(map(len, whole.values())),
+        missing=len(missing),
+        untold=sum(not is_told(row, problems) for row in missing),
+        wrong=wrong_rows(whole, there, problems),
+        problems=len(problems),
+        missing_after_the_next_run=len(missing_rows(whole, then)),
+        wrong_after_the_next_run=wrong_rows(whole, then, []),
+    )
 
 
 def table(cells: list[Cell]) -> str:
@@ -237,22 +277,24 @@ def table(cells: list[Cell]) -> str:
     return f"Rows missing, missing and not told, wrong; problems told; and after the next run\n{wide.to_string()}"
 
 
-def _run(market: _Market, tables: tuple[TableSchema, ...]) -> tuple[_Rows, list[Problem]]:
+def run(
+    tables: tuple[TableSchema, ...], world: World, venues: tuple[str, ...], server: Server, patience: Patience
+) -> tuple[_Frames, list[Problem]]:
     """One run, in a process that remembers nothing of the one before."""
-    limits.forget()
+    limits.forget(server.url)
     source = LiveSource(
-        binance_spot_url=market.server.url,
-        binance_usdm_url=market.server.url,
-        okx_url=market.server.url,
-        gate_url=market.server.url,
-        coinglass_url=market.server.url,
+        binance_spot_url=server.url,
+        binance_usdm_url=server.url,
+        okx_url=server.url,
+        gate_url=server.url,
+        coinglass_url=server.url,
         coinglass_key="key",
-        venues=market.venues,
-        patience=_QUICK,
+        venues=venues,
+        patience=patience,
         seed=1,
-        wall=market.world.now.to_pydatetime,
+        wall=world.now.to_pydatetime,
     )
-    rows = {}
+    frames = {}
     ask = {
         MARKET_CANDLES.name: source.candles,
         DERIVATIVES_METRICS.name: source.derivatives_metrics,
@@ -260,22 +302,23 @@ def _run(market: _Market, tables: tuple[TableSchema, ...]) -> tuple[_Rows, list[
     }
     for table in tables:
         try:
-            rows[table.name] = ask[table.name](market.world.coins, market.world.start, market.world.end)
+            frames[table.name] = ask[table.name](world.coins, world.start, world.end)
         except NoVenueError as error:
-            rows[table.name] = table.empty()
+            frames[table.name] = table.empty()
             source.problems += [Problem(venue, "", "", str(error)) for venue in ("binance", "okx")]
-    return rows, source.problems
+    return frames, source.problems
 
 
-def _missing(whole: _Rows, some: _Rows, table: TableSchema) -> pd.DataFrame:
-    """The rows of the whole market that aren't there, by key."""
-    key = list(table.key)
-    named = whole[table.name]
-    there = pd.MultiIndex.from_frame(some[table.name][key])
-    return named[~pd.MultiIndex.from_frame(named[key]).isin(there)]
+def by_key(frame: pd.DataFrame, table: TableSchema) -> _Rows:
+    return {tuple(row[name] for name in table.key): row for row in frame.to_dict("records")}
 
 
-def _told(row: dict[str, object], problems: list[Problem]) -> bool:
+def missing_rows(whole: dict[str, _Rows], some: dict[str, _Rows]) -> list[dict[str, object]]:
+    """The rows of the whole market that aren't there."""
+    return [row for name, rows in whole.items() for key, row in rows.items() if key not in some[name]]
+
+
+def is_told(row: dict[str, object], problems: list[Problem]) -> bool:
     """Whether a problem names a row's venue, and its market and instrument where it names any."""
     return any(
         problem.kind == "missing"
@@ -286,21 +329,17 @@ def _told(row: dict[str, object], problems: list[Problem]) -> bool:
     )
 
 
-def _wrong(whole: _Rows, some: _Rows, problems: list[Problem]) -> int:
-    """Rows that differ from the whole market's, but for figures that a problem tells to be lacking."""
-    count = 0
-    for table in (table for table in _TABLES if table.name in whole):
-        key = list(table.key)
-        both = some[table.name].merge(whole[table.name], on=key, how="left", suffixes=("", " whole"), indicator=True)
-        for row in both.to_dict("records"):
-            told = _told(row, problems)
-            differs = row["_merge"] != "both" or any(
-                not _same(row[name], row[f"{name} whole"]) and not (told and pd.isna(row[name]))
-                for name in table.names
-                if name not in key
-            )
-            count += differs
-    return count
+def wrong_rows(whole: dict[str, _Rows], some: dict[str, _Rows], problems: list[Problem]) -> int:
+    """Rows that the whole market doesn't have so, but for figures that a problem tells to be lacking."""
+    return sum(
+        _differs(row, whole[name].get(key), told=is_told(row, problems))
+        for name, rows in some.items()
+        for key, row in rows.items()
+    )
+
+
+def _differs(row: dict[str, object], right: dict[str, object] | None, *, told: bool) -> bool:
+    return right is None or any(not _same(row[name], right[name]) and not (told and pd.isna(row[name])) for name in row)
 
 
 def _same(one: object, other: object) -> bool:

@@ -189,7 +189,7 @@ class OkxReplies:
             return self._earlier(self.funding.get(query["instId"]), "fundingTime", query, "after", 100)
         if path.startswith("/api/v5/rubik/stat/"):
             return self._earlier(self.statistics.get((path, query["instId"]), []), 0, query, "end", 100)
-        lists = {
+        lists: dict[str, Callable[[], list[Any]]] = {
             "/api/v5/market/tickers": lambda: self.tickers.get(query["instType"], []),
             "/api/v5/public/instruments": lambda: self.instruments.get(query["instType"], []),
             "/api/v5/public/liquidation-orders": lambda: self._liquidations(query),

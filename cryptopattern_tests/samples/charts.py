@@ -88,6 +88,14 @@ def truth_of(image_type: str, **shown: Any) -> dict[str, Any]:
     return row | shown
 
 
+def totals_truth(longs: float, shorts: float, unit: str | None) -> list[dict[str, Any]]:
+    """The metrics of a map whose cumulative lines end at these totals: no text says them, an axis does."""
+    return [
+        {"name": f"cumulated_{side}_liquidations", "value": round(total, 2), "unit": unit, "text": None, "change": None}
+        for side, total in (("long", longs), ("short", shorts))
+    ]
+
+
 def arrows(long_pct: float) -> int:
     """The badge beside a row: up where shorts dominate, down (minus) where longs do; one from 60 %, two from 75 %."""
     dominant = max(long_pct, 100 - long_pct)
@@ -256,7 +264,7 @@ def liquidation_map(
     _map_legend(canvas, sorted(exchanges))
     canvas.text((400, 31), title, min(17.0, 17.0 * 777 / canvas.bold_length(title, 17.0)), INK, "ms", bold=True)
 
-    longs = float(total[below].sum())
+    longs, shorts = float(long_run[0]), float(short_run[-1])
     truth = truth_of(
         "liquidation_map",
         title=title,
@@ -268,7 +276,8 @@ def liquidation_map(
             for i in strongest(prices, total)
         ],
         price_range=[round(float(prices[i]), decimals) for i in (labelled[0], labelled[-1])],
-        long_share=round(100 * longs / float(total.sum()), 2),
+        long_share=round(100 * longs / (longs + shorts), 2),
+        metrics=totals_truth(longs, shorts, None),
     )
     return Chart(canvas.finish(), truth)
 
@@ -281,7 +290,7 @@ def _map_axes(canvas: Canvas, axes: _MapAxes, step: float, decimals: int) -> ran
     cum_step = _round_step(axes.cum_high / 1.12, 7)
     for k in range(int(axes.cum_high / cum_step) + 1):
         at = (727, axes.y_of(k * cum_step, axes.cum_high))
-        canvas.text(at, f"{k * cum_step:,.0f}", 11, INK, "ls", angle=-25)
+        canvas.text(at, f"{k * cum_step:,.{0 if cum_step % 1 == 0 else 1}f}", 11, INK, "lm", angle=-20)
     canvas.text((764, 42), "Cum. liquidations", 11.5, INK, "rs")
     canvas.text((741, 534), "Price", 11, INK, "ls")
     labelled = range(0, len(axes.prices), max(1, round(65.4 / axes.pitch)))

@@ -167,7 +167,9 @@ def _stamp(picture: Image.Image, text: _Text) -> None:
     middle = mask.height / 2 if text.anchor[1] == "m" else margin + ascent
     across = {"l": 0.0, "m": sum(advances) / 2, "r": sum(advances)}[text.anchor[0]] + margin
     if text.angle:
-        upright = mask.height
+        # The anchor turns around the mask's middle like the words.
+        x, y = across - mask.width / 2, middle - mask.height / 2
+        cos, sin = math.cos(math.radians(text.angle)), math.sin(math.radians(text.angle))
         mask = mask.rotate(text.angle, Image.Resampling.BICUBIC, expand=True)
-        middle += (mask.height - upright) / 2
+        across, middle = mask.width / 2 + x * cos + y * sin, mask.height / 2 - x * sin + y * cos
     picture.paste(text.fill[:3], (round(text.at[0] - across), round(text.at[1] - middle)), mask)

@@ -99,7 +99,7 @@ def _histogram(random: Random) -> Chart:
 
 def _kingfisher_map(random: Random) -> Chart:
     prices, price, _ = _axis(random, 120)
-    waiting = _hills(random, 120) * random.dirichlet(np.ones(6) * 3, 120).T
+    waiting = float(random.choice([2, 6, 15])) * _hills(random, 120) * random.dirichlet(np.ones(6) * 3, 120).T
     at = datetime(2025, int(random.randint(1, 13)), int(random.randint(1, 29)), int(random.randint(24)), tzinfo=UTC)
     return charts.liquidation_map(
         _coin(random), prices, waiting, price, at, leverage=_leverage(random), scale=_scale(random)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cryptopattern_tests.samples.charts import Chart, strongest, truth_of
+from cryptopattern_tests.samples.charts import Chart, strongest, totals_truth, truth_of
 from cryptopattern_tests.samples.drawing import Canvas, rgb
 
 Floats = NDArray[np.float64]
@@ -209,6 +209,7 @@ def leverage_map(
         levels=[{"price": round(float(prices[i]), decimals)} for i in strongest(prices, total)],
         price_range=[float(prices[0]), float(prices[-1])],
         long_share=round(100 * float(long_run[0]) / float(long_run[0] + short_run[-1]), 2),
+        metrics=totals_truth(unit * float(long_run[0]), unit * float(short_run[-1]), "USD"),
     )
     return Chart(canvas.finish(), truth)
 

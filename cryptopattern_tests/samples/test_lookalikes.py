@@ -41,7 +41,9 @@ def test_what_is_drawn_is_read(kind: str, seed: int) -> None:
     else:
         assert shares == {truth["symbol"]: pytest.approx(truth["long_share"], abs=1)}
     if truth["metrics"]:
-        assert [metric.value for metric in reading.metrics] == pytest.approx([x["value"] for x in truth["metrics"]])
+        printed = truth["metrics"][0]["text"] is not None  # a map's totals are where lines end
+        wanted = pytest.approx([x["value"] for x in truth["metrics"]], rel=1e-6 if printed else 0.015)
+        assert [metric.value for metric in reading.metrics] == wanted
     low, high = truth["price_range"] or (0.0, 0.0)
     found = [
         any(abs(level.price - wanted["price"]) <= 0.005 * (high - low) for level in reading.levels)

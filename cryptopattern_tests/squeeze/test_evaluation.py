@@ -67,6 +67,11 @@ def test_a_betterment_is_that_of_the_scores_and_its_error_that_of_stretches() ->
     better, error = betterment(none, spoilt, came, hour)
     assert better == pytest.approx(0.21 - (1 - 0.04) / 13)
     assert error == pytest.approx((1 - 0.04) / 13)
+    # As much worse in one row of a stretch that has no other: it says little of the whole.
+    few = (hour >= 20) | (hour == 0)
+    better, error = betterment(none[few], spoilt[few], came[few], hour[few])
+    assert better == pytest.approx(0.21 - (1 - 0.04) / 241)
+    assert error == pytest.approx((1 - 0.04) / 241**2 * np.sqrt((240**2 + 12 * 20**2) * 13 / 12))
     assert betterment(none[:1], sure[:1], came[:1], hour[:1]) == (0.0, 0.0)
     assert betterment(none[:0], sure[:0], came[:0], hour[:0]) == (0.0, 0.0)
 

@@ -186,6 +186,29 @@ def test_a_symbol_without_rows_to_learn_from_leaves_no_trace() -> None:
     assert there["training_sha256"].notna().any()
 
 
+@pytest.mark.parametrize("learned_from", [("BTC", "ETH"), ()])
+def test_a_symbol_more_changes_no_model_when_it_is_named_which_are_learned_from(learned_from: tuple[str, ...]) -> None:
+    made = history(100, planted=1.0, symbols=("BTC", "ETH", "SOL"))
+    grid = replace(made.features.grid, symbols=("BTC", "ETH"))
+    without = History(
+        replace(made.features, grid=grid, figures=made.features.figures[:, :2], scored=made.features.scored[:, :2]),
+        replace(made.targets, grid=grid, came=made.targets.came[:, :2], known=made.targets.known[:, :2]),
+    )
+    settings = replace(SMALL, symbols=learned_from)
+    days = [START.to_pydatetime() + number * DAY for number in range(90, 95)]
+    more = forecaster_rows(verdicts(lambda: made, days, {}, settings, TARGET))
+    fewer = forecaster_rows(verdicts(lambda: without, days, {}, settings, TARGET))
+    assert more["model_sha256"].notna().any()
+    assert more.equals(fewer) == bool(learned_from)
+
+
+def test_coins_to_learn_from_that_have_no_history_are_told() -> None:
+    days = [START.to_pydatetime() + 90 * DAY]
+    made = history(100, planted=1.0)
+    [verdict] = verdicts(lambda: made, days, {}, replace(SMALL, symbols=("SOL",)), TARGET)
+    assert (verdict.status, verdict.reason[:34]) == ("NO_DATA", "0 days of known targets of SOL are")
+
+
 def forecasts(made: History) -> pd.DataFrame:
     stood = {each.day + DAY: {each.target: each.standing} for each in told(made, 60, 129) if each.standing}
     return squeeze_forecasts(made.features, stood)

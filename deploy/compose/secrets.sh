@@ -29,6 +29,12 @@ if [ ! -e secrets/dagster_users ]; then
     made dagster_users
     echo "Dagster's UI, shown once: user desk, password $password"
 fi
+if [ ! -e secrets/grafana_password ]; then
+    password=$(openssl rand -hex 12)
+    printf %s "$password" > secrets/grafana_password
+    made grafana_password
+    echo "Grafana, shown once: user desk, password $password"
+fi
 if [ ! -e secrets/tls_key ]; then
     openssl req -x509 -newkey rsa:2048 -nodes -days 825 -subj /CN=localhost \
         -addext "subjectAltName=DNS:localhost,IP:127.0.0.1" \

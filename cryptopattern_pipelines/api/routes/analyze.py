@@ -27,6 +27,10 @@ MOST_PICTURES = 10
 _ONE = "24h|7d|1m"
 _TIMEFRAMES = f"^({_ONE})(,({_ONE})){{0,2}}$"
 _FOR_EVER = 365 * 24 * 3600  # a picture's hash and the reader's version say all that the answer depends on
+_OF_THE_FIRST_PICTURE = {
+    operation: {"operationId": operation, "parameters": {"sha256": "$response.body#/data/readings/0/sha256"}}
+    for operation in ("readings", "picture")
+}
 _COPIES = 64  # of annotated pictures held ready, some 100 kB each
 
 
@@ -127,7 +131,8 @@ def routes(services: Services, for_writes: Sequence[params.Depends] = ()) -> API
         "/analyze/{symbol}",
         dependencies=list(for_writes),
         summary="Read pictures now, and analyse a symbol with them and the newest market data",
-        responses={200: {"model": _analysis_model()}, **documented(408, 413, 415, 422)},
+        operation_id="analyze",
+        responses={200: {"model": _analysis_model(), "links": _OF_THE_FIRST_PICTURE}, **documented(408, 413, 415, 422)},
     )
     async def analyze(
         request: Request,
@@ -164,6 +169,7 @@ def routes(services: Services, for_writes: Sequence[params.Depends] = ()) -> API
 
     @router.get(
         "/readings/{sha256}",
+        operation_id="readings",
         summary="What was read from a picture",
         responses={
             200: {"model": formats.success_model("reading_answer", PictureReading)},
@@ -179,6 +185,7 @@ def routes(services: Services, for_writes: Sequence[params.Depends] = ()) -> API
 
     @router.get(
         "/readings/{sha256}/picture",
+        operation_id="picture",
         summary="The picture with what was read drawn on it",
         response_class=Response,
         responses={

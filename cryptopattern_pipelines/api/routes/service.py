@@ -18,6 +18,7 @@ def routes(services: Services) -> APIRouter:
 
     @router.get(
         "/api/v1/health",
+        operation_id="health",
         summary="Whether the service can do its work: 200, or 503 when it can't",
         responses={200: {"model": Health}, **documented(), 503: {"model": Health, "description": "unhealthy"}},
     )
@@ -34,6 +35,7 @@ def routes(services: Services) -> APIRouter:
 
     @router.get(
         "/metrics",
+        operation_id="metrics",
         summary="Metrics for Prometheus",
         response_class=Response,
         responses={200: {"content": {CONTENT_TYPE_LATEST: {"schema": {"type": "string"}}}}, **documented()},

@@ -10,13 +10,19 @@ from pydantic.json_schema import SkipJsonSchema
 
 from cryptopattern_pipelines.api import formats
 from cryptopattern_pipelines.api.errors import ApiError, documented
+from cryptopattern_pipelines.api.held import Held
 from cryptopattern_pipelines.api.parameters import Condition, PageParameters, Pattern, RangeParameters, Symbol
 from cryptopattern_pipelines.api.queries import Asked
 from cryptopattern_pipelines.api.services import Services
 from cryptopattern_pipelines.squeeze.win_rates import ALL
 from cryptopattern_pipelines.storage.schemas import (
+    ALERT_KINDS,
+    ALERT_STATUSES,
     EXCHANGE_SNAPSHOTS,
     PATTERN_LIBRARY,
+    SEVERITIES,
+    SIDE_OF,
+    SIDES,
     SQUEEZE_ALERTS,
     SQUEEZE_ANALYSES,
     SQUEEZE_EVENTS,
@@ -26,11 +32,20 @@ from cryptopattern_pipelines.storage.schemas import (
     TableSchema,
 )
 
+_OF_SYMBOL = ("snapshots", "analyses", "win-rates", "events", "forecasts", "patterns")
+_OF_THE_FIRST_SYMBOL = {
+    operation: {"operationId": operation, "parameters": {"symbol": "$response.body#/data/symbols/0"}}
+    for operation in _OF_SYMBOL
+}
+# For so long the list of symbols is handed out again: of five hundred it takes Postgres some 10 ms and Python 5 ms, and
+# callers may keep it for a minute.
+_SYMBOLS_SECONDS = 5.0
+
 
 class AnalysesParameters(RangeParameters):
     """Which analyses of a symbol."""
 
-    severity: Literal["MINOR", "MODERATE", "MAJOR", "EXTREME"] | SkipJsonSchema[None] = None
+    severity: Literal[tuple(SEVERITIES)] | SkipJsonSchema[None] = None  # type: ignore[valid-type]
 
 
 class WinRatesParameters(RangeParameters):
@@ -38,7 +53,7 @@ class WinRatesParameters(RangeParameters):
 
     condition: Condition = Field(ALL, description="which claims: all, severity:MAJOR, pattern:…")
     timeframe: Literal["24h", "7d", "1m"] | SkipJsonSchema[None] = None
-    side: Literal["long", "short"] | SkipJsonSchema[None] = None
+    side: Literal[tuple(SIDES)] | SkipJsonSchema[None] = None  # type: ignore[valid-type]
 
 
 class ForecastsParameters(RangeParameters):
@@ -57,13 +72,13 @@ class PatternsParameters(RangeParameters):
 class EventsParameters(RangeParameters):
     """Which squeezes of a symbol."""
 
-    type: Literal["LONG_SQUEEZE", "SHORT_SQUEEZE"] | SkipJsonSchema[None] = None
+    type: Literal[tuple(SIDE_OF)] | SkipJsonSchema[None] = None  # type: ignore[valid-type]
 
 
 class AlertsParameters(PageParameters):
     """Which alerts of all symbols."""
 
-    severity: Literal["MINOR", "MODERATE", "MAJOR", "EXTREME"] | SkipJsonSchema[None] = None
+    severity: Literal[tuple(SEVERITIES)] | SkipJsonSchema[None] = None  # type: ignore[valid-type]
     hours_back: int = Field(24, ge=1, le=8760, description="how far back, hours")
     min_probability: float = Field(
         50.0,
@@ -72,8 +87,8 @@ class AlertsParameters(PageParameters):
         allow_inf_nan=False,
         description="least score of an analysis, 0 to 100: the guide's heuristic, no chance; other kinds have no score",
     )
-    kind: Literal["analysis", "forecast", "squeeze"] | SkipJsonSchema[None] = None
-    status: Literal["NEW", "COOLDOWN", "QUIET"] | SkipJsonSchema[None] = None
+    kind: Literal[tuple(ALERT_KINDS)] | SkipJsonSchema[None] = None  # type: ignore[valid-type]
+    status: Literal[tuple(ALERT_STATUSES)] | SkipJsonSchema[None] = None  # type: ignore[valid-type]
 
 
 def routes(services: Services) -> APIRouter:
@@ -121,7 +136,8 @@ def routes(services: Services) -> APIRouter:
             summary=summary,
             description=f"A row is {table.row}. Newest first; JSON, CSV or Parquet by `Accept`.",
             name=path,
-            responses={**in_three_forms(formats.rows_model(table, name)), **documented(404)},
+            operation_id=path,
+            responses={**in_three_forms(formats.rows_model(table, name), path, of_symbol=True), **documented(404)},
         )(answer)
 
     of_symbol(EXCHANGE_SNAPSHOTS, "snapshots", "snapshots", RangeParameters, "A symbol over all its venues, by hour")
@@ -139,7 +155,8 @@ def routes(services: Services) -> APIRouter:
         summary="What the rules for alerts find in all symbols, each beside its odds and their base rate",
         description=f"A row is {SQUEEZE_ALERTS.row}. Newest first; JSON, CSV or Parquet by `Accept`. Without rules "
         "every analysis with a score of 50 or more is one.",
-        responses={**in_three_forms(_alerts_model()), **documented()},
+        operation_id="squeeze-alerts",
+        responses={**in_three_forms(_alerts_model(), "squeeze-alerts", of_symbol=False), **documented()},
     )
     def squeeze_alerts(request: Request, query: Annotated[AlertsParameters, Query()]) -> Response:
         since = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=query.hours_back)
@@ -153,27 +170,38 @@ def routes(services: Services) -> APIRouter:
         )
         return page(request, SQUEEZE_ALERTS, "alerts", asked, filters=query.model_dump(exclude={"limit", "cursor"}))
 
-    @router.get(
-        "/symbols",
-        summary="Every symbol that has analyses",
-        responses={200: {"model": _symbols_model()}, 304: {"description": "not modified"}, **documented()},
-    )
-    def symbols(request: Request) -> Response:
+    def list_symbols() -> bytes:
         found = services.database.symbols()
         newest = max((row["newest_hour"] for row in found), default=None)
         data = {"symbols": [row["symbol"] for row in found], "count": len(found), "last_updated": newest}
-        body = formats.plain_json({**data, "hours": found})
-        return formats.answer(request, body, formats.JSON, formats.keep_for(None))
+        return formats.plain_json({**data, "hours": found})
+
+    listed = Held(list_symbols, _SYMBOLS_SECONDS)
+
+    @router.get(
+        "/symbols",
+        summary="Every symbol that has analyses",
+        operation_id="symbols",
+        responses={
+            200: {"model": _symbols_model(), "links": _OF_THE_FIRST_SYMBOL},
+            304: {"description": "not modified"},
+            **documented(),
+        },
+    )
+    def symbols(request: Request) -> Response:
+        return formats.answer(request, listed(), formats.JSON, formats.keep_for(None))
 
     return router
 
 
-def in_three_forms(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
-    """What OpenAPI tells of an answer that is had as JSON, CSV or Parquet."""
+def in_three_forms(model: type[BaseModel], operation: str, *, of_symbol: bool) -> dict[int | str, dict[str, Any]]:
+    """What OpenAPI tells of an operation's answer that is had as JSON, CSV or Parquet, page after page."""
+    symbol = {"symbol": "$request.path.symbol"} if of_symbol else {}
+    after = {"operationId": operation, "parameters": {**symbol, "cursor": "$response.body#/data/next"}}
     link = {"Link": {"description": "the next page, rel=next", "schema": {"type": "string"}}}
     other: dict[str, Any] = {formats.CSV: {}, formats.PARQUET: {}}
     return {
-        200: {"model": model, "content": other, "headers": link},
+        200: {"model": model, "content": other, "headers": link, "links": {"next": after}},
         304: {"description": "not modified: what the caller holds (If-None-Match) is what there is"},
     }
 

@@ -1,5 +1,7 @@
 """Weighted price, spread and outliers in snapshots; tables of contradictions and of market rows set aside."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -9,7 +11,7 @@ branch_labels = None
 depends_on = None
 
 
-def _snapshot_columns() -> list[sa.Column]:
+def _snapshot_columns() -> list[sa.Column[Any]]:
     return [
         sa.Column(
             "volume_weighted_price",
