@@ -94,7 +94,7 @@ class _Simulated:
     def _frame(self, symbols: Sequence[str], start: datetime, end: datetime) -> pd.DataFrame:
         hours, names = hours_between(start, end), list(symbols)
         first = int((start - _START) / timedelta(hours=1))
-        walks = np.stack([_walk(name) for name in names], axis=2)[:, first : first + len(hours)]
+        walks = np.stack([_walk(name)[:, first : first + len(hours)] for name in names], axis=2)
         opened, close, volume = (part.reshape(-1) for part in walks)
         return pd.DataFrame(
             {

@@ -25,7 +25,7 @@ from cryptopattern_tests.integration.installation import SAMPLES, Installation
 
 DAYS = Window(datetime(2025, 1, 28, tzinfo=UTC), datetime(2025, 1, 30, tzinfo=UTC))
 PARTS = 2
-PATIENCE_SECONDS = 300
+PATIENCE_SECONDS = 900
 
 
 @pytest.fixture
