@@ -4,6 +4,7 @@ Heavy imports stand inside the commands, so that `cryptopattern read` starts wit
 """
 
 import logging
+import os
 import re
 import shlex
 from datetime import UTC, datetime
@@ -18,7 +19,7 @@ from cryptopattern_pipelines.commands.analyze import analyze, batch
 from cryptopattern_pipelines.commands.export import export
 from cryptopattern_pipelines.commands.options import MOMENT
 from cryptopattern_pipelines.commands.publish import publish
-from cryptopattern_pipelines.commands.serve import api_key, code_location, serve
+from cryptopattern_pipelines.commands.serve import api_key, code_location, serve, worker
 from cryptopattern_pipelines.commands.status import status
 from cryptopattern_pipelines.commands.trace import trace
 from cryptopattern_pipelines.resources.settings import PROJECT, Settings, SettingsError, load_settings
@@ -86,7 +87,7 @@ def main() -> None:
         logs.set_up("json")
 
 
-for _command in (alerts, analyze, batch, serve, api_key, code_location, export, publish, status, trace):
+for _command in (alerts, analyze, batch, serve, api_key, code_location, worker, export, publish, status, trace):
     main.add_command(_command)
 
 
@@ -124,12 +125,22 @@ def read(paths: tuple[Path, ...], as_json: bool, words: bool, annotate: Path | N
 @click.option("--to", "end", required=True, type=MOMENT, help="Day or hour before which to stop, not included, UTC.")
 @click.option("--archive", help="Take the market from this archive: a folder, or a mirror's address.")
 @click.option("--symbols", help="Coins, comma between; those of the settings otherwise.")
-def backfill(start: datetime, end: datetime, archive: str | None, symbols: str | None) -> None:
+@click.option("--runs", type=click.IntRange(1), help="Cut the range into so many parts, for Dagster's workers to run.")
+def backfill(start: datetime, end: datetime, archive: str | None, symbols: str | None, runs: int | None) -> None:
     """Fill a range of history: every hourly asset in one run, then every daily one in one run.
+
+    With --runs each part of the range is a run of its own, which waits in the queue of Dagster's daemon until a worker
+    takes it (docs/cluster.md). The rows are the same.
 
     \b
     cryptopattern backfill --from 2024-06-20 --to 2024-08-19 --archive ../archive
+    cryptopattern backfill --from 2024-01-01 --to 2025-01-01 --runs 24
     """
+    if runs is not None:
+        if archive or symbols:
+            raise click.UsageError("--runs: workers take the market and the symbols of their own settings: set those")
+        _spread(load_settings(), start.replace(tzinfo=UTC), end.replace(tzinfo=UTC), runs)
+        return
     given: dict[str, Any] = {"market_source": "archive", "archive": archive} if archive else {}
     if symbols:
         given["symbols"] = symbols
@@ -331,6 +342,24 @@ def _fill(settings: Settings, start: datetime, end: datetime, *, only_missing: b
     store = TableStore(settings.store_root)
     with dg.DagsterInstance.get() as instance:
         return fill_history(build_definitions(settings), instance, store, hours, _PEOPLE, only_missing=only_missing)
+
+
+def _spread(settings: Settings, start: datetime, end: datetime, runs: int) -> None:
+    """Fill a range by runs that the daemon hands out."""
+    import dagster as dg
+
+    from cryptopattern_pipelines.automation.fill import window_to_fill
+    from cryptopattern_pipelines.automation.spread import spread
+    from cryptopattern_pipelines.local import prepare_home
+
+    hours = window_to_fill(start, end)
+    # Where Dagster's home is another one, as in a pod of its Helm chart, its dagster.yaml is not ours to write.
+    if os.environ.get("DAGSTER_HOME", str(settings.dagster_home)) == str(settings.dagster_home):
+        prepare_home(settings)
+    with dg.DagsterInstance.get() as instance:
+        if not any(status.healthy for status in instance.get_daemon_statuses(["QUEUED_RUN_COORDINATOR"]).values()):
+            raise click.ClickException("Dagster's daemon is not up, which hands out runs: start it (make up)")
+        spread(instance, hours, runs, _PEOPLE)
 
 
 @main.command()
