@@ -103,14 +103,17 @@ for _command in (alerts, analyze, batch, serve, api_key, code_location, worker, 
 def read(paths: tuple[Path, ...], as_json: bool, words: bool, annotate: Path | None) -> None:
     """Read pictures, or folders of them, without any database.
 
+    Exit code 1 when a file could not be read, or is no picture; the others are.
+
     \b
     cryptopattern read chart.png
     cryptopattern read screenshots/ --json > readings.jsonl
     """
     from cryptopattern_pipelines.reading.annotate import write_annotated
-    from cryptopattern_pipelines.reading.reading import read_paths, to_json
+    from cryptopattern_pipelines.reading.reading import read_paths, to_dict, to_json
     from cryptopattern_pipelines.reporting import print_reading
 
+    unread = []
     for reading in read_paths(paths):
         if annotate is not None:
             write_annotated(reading, annotate)
@@ -118,6 +121,10 @@ def read(paths: tuple[Path, ...], as_json: bool, words: bool, annotate: Path | N
             click.echo(to_json(reading, words=words))
         else:
             print_reading(Console(), reading)
+        if reading.unread:
+            unread.append(f"{to_dict(reading)['file']}: {reading.error}")
+    if unread:
+        raise click.ClickException(f"{len(unread)} could not be read: {'; '.join(unread)}")
 
 
 @main.command()
@@ -288,7 +295,10 @@ def evaluate(  # noqa: PLR0917 (one argument an option)
 @click.argument("symbol")
 @click.option("--at", required=True, type=MOMENT, help="Hour whose end is compared, UTC.")
 @click.option(
-    "--timeframe", default="24h", type=click.Choice(["24h", "7d", "1m"]), help="How long outcomes are waited for."
+    "--timeframe",
+    default="24h",
+    type=click.Choice(["24h", "7d", "1m"]),
+    help="How long outcomes are waited for: 1m is a month.",
 )
 @click.option("--count", default=30, type=click.IntRange(1, 200), help="Moments at most.")
 @click.option("--days", default=1461, type=click.IntRange(60, 4000), help="How far back they may lie.")

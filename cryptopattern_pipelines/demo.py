@@ -105,6 +105,9 @@ def report(demo: Settings, console: Console) -> None:
     console.print("         tables serving.squeeze_analyses, serving.win_rates, …", soft_wrap=True)
     console.print(f"Pages    make serve DATA={home}   then http://127.0.0.1:5000", soft_wrap=True)
     console.print(f"UI       make up DATA={home}   then {address(demo)}", soft_wrap=True)
+    console.print(
+        "Tutorial docs/tutorial.md: from these tables to a win rate, and back to its screenshot", soft_wrap=True
+    )
 
 
 def _read_table(images: pd.DataFrame, readings: pd.DataFrame, levels: pd.DataFrame) -> Table:

@@ -27,11 +27,7 @@ def serve(port: int, host: str) -> None:
     """
     from cryptopattern_pipelines.api import app
 
-    settings = load_settings()
-    app.refuse_open_host(settings, host)
-    if settings.log_format == "text":
-        click.echo(f"pages: http://{host}:{port}/   REST interface: http://{host}:{port}/docs", err=True)
-    app.serve(settings, host, port)
+    app.serve(load_settings(), host, port)
 
 
 @click.command("api-key")

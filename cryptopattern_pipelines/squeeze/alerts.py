@@ -70,7 +70,7 @@ class QuietHours:
 class Rule:
     """What somebody wants to be told of.
 
-    - `kind`: analysis (the score of an hour), forecast (a calibrated chance), or squeeze (one is under way).
+    - `kind`: analysis (the score of an hour), forecast (a chance), or squeeze (one is under way).
     - `symbols`: canonical names; empty for every symbol.
     - `severity`: the least; of analyses and squeezes.
     - `probability`: the least score of an analysis, or chance of a forecast, percent.

@@ -211,6 +211,7 @@ def _block(  # noqa: PLR0917 (a block's rows and where they stand)
         **nearest_clusters(grid, facts.levels, at, price, settings.max_reading_age_hours),
         _SENTENCE: explanations(
             provenance["dominance_source"],
+            np.append(facts.readings["image_type"] == "liquidation_map", False)[sides.reading.ravel()[at]],
             long_pct,
             provenance["dominance_age_hours"],
             volume_change,

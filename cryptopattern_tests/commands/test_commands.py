@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import socket
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -176,6 +177,15 @@ def test_wrong_input_is_refused_in_one_line_that_names_it(folder: Path, argument
     assert done.exit_code != 0
     [line] = [line for line in done.stderr.splitlines() if line.startswith("Error")]
     assert told in line
+
+
+def test_a_port_in_use_is_told_in_one_line_and_no_address_is_promised(folder: Path) -> None:
+    assert folder.is_dir()
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        done = run("serve", "--port", str(port))
+    assert done.exit_code == 1
+    assert done.stderr == f"Error: port {port} is in use: stop what uses it, or name another one with --port\n"
 
 
 def test_a_file_that_is_no_picture_is_told_in_one_line(folder: Path) -> None:

@@ -148,7 +148,11 @@ def routes(services: Services) -> APIRouter:
     of_symbol(SQUEEZE_EVENTS, "events", "events", EventsParameters, "Squeezes of a symbol that happened")
 
     of_symbol(
-        SQUEEZE_FORECASTS, "forecasts", "forecasts", ForecastsParameters, "Calibrated chances of the next 24 hours"
+        SQUEEZE_FORECASTS,
+        "forecasts",
+        "forecasts",
+        ForecastsParameters,
+        "Chances of the next 24 hours, each beside its base rate",
     )
     of_symbol(PATTERN_LIBRARY, "patterns", "patterns", PatternsParameters, "What named patterns were worth")
 
