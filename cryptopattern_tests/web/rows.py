@@ -65,7 +65,7 @@ def put_symbol(url: str, name: str, hours: int = 24 * 40, **analysis: Any) -> No
         "started_at": datetime(2025, 1, 20, 8, tzinfo=UTC), "ended_at": datetime(2025, 1, 20, 11, tzinfo=UTC),
         "severity": "MODERATE", "evidence": "liquidations", "signals_before": "volume_spike",
     }  # fmt: skip
-    bare = {"started_at": datetime(2025, 1, 12, 8, tzinfo=UTC), "ended_at": datetime(2025, 1, 12, 9, tzinfo=UTC)}
+    bare: dict[str, Any] = {"started_at": datetime(2025, 1, 12, 8, tzinfo=UTC), "ended_at": datetime(2025, 1, 12, 9, tzinfo=UTC)}
     bare |= {"day": datetime(2025, 1, 12, tzinfo=UTC), "evidence": "", "move_pct": -5.1}
     put(url, schemas.SQUEEZE_EVENTS, [squeeze, {**squeeze, **bare}])
     level = {
