@@ -24,7 +24,7 @@ import apprise
 import pandas as pd
 from apprise.attachment.memory import AttachMemory
 
-from cryptopattern_pipelines import plots
+from cryptopattern_pipelines import for_people, plots
 from cryptopattern_pipelines.automation.partitions import Window
 from cryptopattern_pipelines.resources.alert_rules import RuleBook
 from cryptopattern_pipelines.resources.settings import Settings
@@ -126,7 +126,7 @@ def message(row: Row, link: str, *, again: bool = False) -> tuple[str, str]:
         "squeeze": "under way",
     }[row["kind"]]
     severity = "" if _missing(row["severity"]) else f", {row['severity']}"
-    price = "" if _missing(row["price"]) else f"Price {row['price']:,.6g} USD. "
+    price = "" if _missing(row["price"]) else f"Price {for_people.price(row['price'])} USD. "
     ends = row["hour"] + _HOUR
     lines = [
         row["sentence"],

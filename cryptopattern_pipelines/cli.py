@@ -21,6 +21,7 @@ from cryptopattern_pipelines.commands.options import MOMENT
 from cryptopattern_pipelines.commands.publish import publish
 from cryptopattern_pipelines.commands.serve import api_key, code_location, serve, worker
 from cryptopattern_pipelines.commands.status import status
+from cryptopattern_pipelines.commands.trace import trace
 from cryptopattern_pipelines.resources.settings import PROJECT, Settings, SettingsError, load_settings
 
 # Progress goes where it doesn't mix with what a program reads.
@@ -36,14 +37,26 @@ class _Program(click.Group):
             try:
                 return super().invoke(context)
             except _errors_from_outside() as error:
-                said = str(error).strip().splitlines()[0]
-                raise click.ClickException(f"{type(error).__name__}: {said}") from error
+                raise click.ClickException(_said(error)) from error
         except click.ClickException as error:
             if not _logs_as_json():
                 raise
             command = context.invoked_subcommand
             logging.getLogger(__name__).error(error.format_message(), extra={"command": command})
             raise click.exceptions.Exit(error.exit_code) from error
+
+
+def _said(error: Exception) -> str:
+    """An error of the machine, the database or the market in one line."""
+    from cryptopattern_pipelines.market.source import MarketError
+    from cryptopattern_pipelines.storage.embedded import EmbeddedPostgresError
+
+    said = str(error).strip().splitlines()[0]
+    if isinstance(error, MarketError | EmbeddedPostgresError):  # whose words are ours
+        return said
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    return f"{type(error).__name__}: {said}"
 
 
 def _logs_as_json() -> bool:
@@ -74,7 +87,7 @@ def main() -> None:
         logs.set_up("json")
 
 
-for _command in (alerts, analyze, batch, serve, api_key, code_location, worker, export, publish, status):
+for _command in (alerts, analyze, batch, serve, api_key, code_location, worker, export, publish, status, trace):
     main.add_command(_command)
 
 
@@ -90,14 +103,17 @@ for _command in (alerts, analyze, batch, serve, api_key, code_location, worker, 
 def read(paths: tuple[Path, ...], as_json: bool, words: bool, annotate: Path | None) -> None:
     """Read pictures, or folders of them, without any database.
 
+    Exit code 1 when a file could not be read, or is no picture; the others are.
+
     \b
     cryptopattern read chart.png
     cryptopattern read screenshots/ --json > readings.jsonl
     """
     from cryptopattern_pipelines.reading.annotate import write_annotated
-    from cryptopattern_pipelines.reading.reading import read_paths, to_json
+    from cryptopattern_pipelines.reading.reading import read_paths, to_dict, to_json
     from cryptopattern_pipelines.reporting import print_reading
 
+    unread = []
     for reading in read_paths(paths):
         if annotate is not None:
             write_annotated(reading, annotate)
@@ -105,6 +121,10 @@ def read(paths: tuple[Path, ...], as_json: bool, words: bool, annotate: Path | N
             click.echo(to_json(reading, words=words))
         else:
             print_reading(Console(), reading)
+        if reading.unread:
+            unread.append(f"{to_dict(reading)['file']}: {reading.error}")
+    if unread:
+        raise click.ClickException(f"{len(unread)} could not be read: {'; '.join(unread)}")
 
 
 @main.command()
@@ -191,6 +211,11 @@ def import_(
     else:
         start, end = (f"{at:%Y-%m-%d}" if at.hour == 0 else f"{at:%Y-%m-%dT%H:%M}" for at in window)
         click.echo(f"materialise again: cryptopattern backfill --from {start} --to {end}")
+        first = min(each.first for each in found if each.first is not None)
+        if first < window.start:
+            click.echo(
+                f"  or --from {first:%Y-%m-%d}, where the files begin, if an import of them was cut short before"
+            )
 
 
 def _assignment(text: str) -> tuple[str, str | float]:
@@ -243,6 +268,10 @@ def evaluate(  # noqa: PLR0917 (one argument an option)
     today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     first = None if start is None else start.replace(tzinfo=UTC)
     last = today if end is None else min(end.replace(tzinfo=UTC), today)
+    if first is not None and first >= last:
+        raise click.UsageError(f"--from must be before --to, which is not included, and before {today:%Y-%m-%d}")
+    if imports and archive is None:
+        raise click.UsageError("--import fills an archive up: name it with --archive, or use `cryptopattern import`")
     analysis = Analysis.of(settings)
     say("reading the history")
     try:
@@ -266,7 +295,10 @@ def evaluate(  # noqa: PLR0917 (one argument an option)
 @click.argument("symbol")
 @click.option("--at", required=True, type=MOMENT, help="Hour whose end is compared, UTC.")
 @click.option(
-    "--timeframe", default="24h", type=click.Choice(["24h", "7d", "1m"]), help="How long outcomes are waited for."
+    "--timeframe",
+    default="24h",
+    type=click.Choice(["24h", "7d", "1m"]),
+    help="How long outcomes are waited for: 1m is a month.",
 )
 @click.option("--count", default=30, type=click.IntRange(1, 200), help="Moments at most.")
 @click.option("--days", default=1461, type=click.IntRange(60, 4000), help="How far back they may lie.")

@@ -22,7 +22,7 @@ from dagster._core.launcher import DefaultRunLauncher
 from cryptopattern_pipelines.automation.jobs import PROCESS_TAG
 from cryptopattern_pipelines.resources.settings import DATA_VARIABLE, PROJECT, Settings
 
-_START_SECONDS = 90
+_START_SECONDS = 300  # it takes a quarter of a minute, and minutes on a machine that is busy or slow
 _STOP_SECONDS = 20
 
 
@@ -89,8 +89,11 @@ def start_ui(settings: Settings) -> bool:
         if is_up(settings):
             return True
         time.sleep(0.3)
+    told = f"it ended: {_last_line(log)}"
+    if leader.poll() is None:
+        told = f"it did not answer within {_START_SECONDS} s, and was stopped; its last words: {_last_line(log)}"
     stop_ui(settings)
-    raise LocalError(f"the UI did not come up: {_last_line(log)} (all of it in {log})")
+    raise LocalError(f"the UI did not come up: {told} (all of it in {log})")
 
 
 def log_options(settings: Settings) -> list[str]:

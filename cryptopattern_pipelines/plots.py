@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 from PIL import Image
 
+from cryptopattern_pipelines.for_people import timeframe
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -60,7 +62,10 @@ def win_rates(rates: pd.DataFrame) -> bytes:
         errors = [low[mask].clip(lower=0), high[mask].clip(lower=0)]
         axes.errorbar(known["win_rate_pct"][mask], at, xerr=errors, fmt="o", markersize=3, color=colour, linewidth=1)
     axes.plot(known["base_rate_pct"], places, linestyle="", marker="|", markersize=8, color=_INK)
-    names = [f"{row.symbol} {row.timeframe} {row.side}, n={row.effective_sample_size}" for row in known.itertuples()]
+    names = [
+        f"{row.symbol} {timeframe(row.timeframe)} {row.side}, n={row.effective_sample_size}"
+        for row in known.itertuples()
+    ]
     axes.set_yticks(list(places), names, fontsize=6)
     axes.set_xlim(0, 100)
     axes.invert_yaxis()

@@ -9,12 +9,21 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from cryptopattern_pipelines.for_people import metric, price, strength, timeframe
 from cryptopattern_pipelines.storage.schemas import SIDE_OF, SIGNALS
 
 if TYPE_CHECKING:
     from cryptopattern_pipelines.doctor import Finding
     from cryptopattern_pipelines.reading.reading import Reading
     from cryptopattern_pipelines.squeeze.similar import Similar
+
+# Where an analysis' shares are from, in words: a map's count as those of all leverages.
+_SHARES = {
+    "all_leverage": "by a distribution of all leverages or a map",
+    "optical_opti": "by a distribution of optical_opti",
+    "realised_liquidations": "by what was liquidated",
+    "daily_liquidations": "by what was liquidated in the day before",
+}
 
 
 def print_analyses(console: Console, analyses: pd.DataFrame, rates: pd.DataFrame) -> None:
@@ -29,14 +38,16 @@ def print_analyses(console: Console, analyses: pd.DataFrame, rates: pd.DataFrame
         claim = (
             "no claim" if row.probability == 0 else f"{row.squeeze_type}, score {row.probability:.1f} ({row.severity})"
         )
-        console.print(f"  {row.symbol:<6} {row.price:>12,.6g}  {claim}", highlight=False)
+        console.print(f"  {row.symbol:<6} {price(row.price):>12}  {claim}", highlight=False)
         console.print(f"         {signals}", highlight=False)
         if not pd.isna(row.long_pct):
-            shares = f"liquidations long {row.long_pct:.1f}, short {row.short_pct:.1f} %, by {row.dominance_source}"
+            shares = (
+                f"liquidations long {row.long_pct:.1f}, short {row.short_pct:.1f} %, {_SHARES[row.dominance_source]}"
+            )
             console.print(f"         {shares}", highlight=False, soft_wrap=True)
         if row.probability > 0 and (row.symbol, side) in day.index:
             console.print(
-                f"         {side} in 24h: {_rate(day.loc[(row.symbol, side)])}", highlight=False, soft_wrap=True
+                f"         {side} in 24 hours: {_rate(day.loc[(row.symbol, side)])}", highlight=False, soft_wrap=True
             )
     console.print(
         "[dim]  score: the guide's heuristic, 0 to 100, no probability; what it was worth stands beside it[/]"
@@ -48,9 +59,10 @@ def print_events(console: Console, events: pd.DataFrame) -> None:
     console.print("[bold]Squeezes that happened, the last of them[/]")
     for row in events.sort_values("started_at", ascending=False).itertuples():
         drop = "" if pd.isna(row.open_interest_drop_pct) else f", OI -{row.open_interest_drop_pct:.1f} %"
+        alone = "" if row.evidence else " alone"
         console.print(
             f"  {row.symbol:<5} {row.squeeze_type:<13} {row.started_at:%Y-%m-%d %H:%M}  "
-            f"price {row.move_pct:+.1f} %{drop}",
+            f"price{alone} {row.move_pct:+.1f} %{drop}",
             highlight=False,
         )
 
@@ -69,7 +81,7 @@ def win_rates_table(rates: pd.DataFrame) -> Table:
     for row in rates.sort_values(["symbol", "timeframe", "side"], key=lambda c: c.map(order).fillna(c)).itertuples():
         low, high = row.interval_low_pct, row.interval_high_pct
         table.add_row(
-            row.symbol, row.timeframe, row.side, _percent(row.win_rate_pct),
+            row.symbol, timeframe(row.timeframe), row.side, _percent(row.win_rate_pct),
             "" if pd.isna(low) else f"{low:.0f} to {high:.0f} %", str(row.effective_sample_size),
             _percent(row.base_rate_pct), str(row.base_sample_size), "" if pd.isna(row.lift) else f"{row.lift:.2f}",
             row.verdict,
@@ -77,11 +89,11 @@ def win_rates_table(rates: pd.DataFrame) -> Table:
     return table
 
 
-def print_similar(console: Console, symbol: str, hour: datetime, timeframe: str, found: "Similar") -> None:
+def print_similar(console: Console, symbol: str, hour: datetime, waited: str, found: "Similar") -> None:
     """The moments that looked most alike, and each side's odds beside those of any hour."""
     table = Table(
         "hour, UTC", "distance", "price then", "won", box=box.SIMPLE_HEAD, title_justify="left",
-        title=f"[bold not italic]Moments like {symbol}'s of {hour:%Y-%m-%d %H:%M} UTC, and {timeframe} after them[/]",
+        title=f"[bold not italic]Moments like {symbol}'s of {hour:%Y-%m-%d %H:%M} and {timeframe(waited)} later[/]",
         caption=f"compared: {', '.join(found.looked_at)}", caption_justify="left",
     )  # fmt: skip
     for row in found.neighbours.itertuples():
@@ -100,21 +112,25 @@ def print_similar(console: Console, symbol: str, hour: datetime, timeframe: str,
 def print_reading(console: Console, reading: "Reading") -> None:
     """One picture's reading: its type and title, and what stands on it."""
     name = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in reading.file)
-    console.print(f"[bold]{escape(name)}[/]  {reading.image_type} ({reading.confidence:.2f})")
+    console.print(f"[bold]{escape(name)}[/]  {reading.image_type} ({reading.confidence:.2f})", soft_wrap=True)
+    if reading.image_type == "unknown":
+        console.print(f"  why: {escape(reading.evidence)}", highlight=False, soft_wrap=True)
     for name in ("title", "symbol", "venue", "timeframe", "leverage", "current_price", "chart_time", "error"):
         value = getattr(reading, name)
         if value is not None:
-            console.print(f"  {name}: {escape(str(value))}", highlight=False)
+            console.print(f"  {name}: {escape(str(value))}", highlight=False, soft_wrap=True)
     for row in reading.readings:
         arrows = "" if row.arrows is None else f"  arrows {row.arrows:+d}"
         console.print(
             f"  {row.symbol or '':>10}  long {row.long_pct:5.1f}  short {row.short_pct:5.1f}  by {row.method}{arrows}"
         )
+    unit = "" if reading.strengths_in_unit else " of the strongest"
     for level in reading.levels:
-        console.print(f"  level {level.price:,.8g}  {level.side or ''}  strength {level.strength:.3g}")
-    for metric in reading.metrics:
-        change = "" if metric.change is None else f"  ({metric.change:+g} %)"
-        console.print(f"  {metric.name}: {metric.value:,.10g} {metric.unit or ''}{change}")
+        strong = strength(level.strength, level.strength_share, in_unit=reading.strengths_in_unit)
+        console.print(f"  level {price(level.price)}  {level.side or ''}  strength {strong}{unit}")
+    for one in reading.metrics:
+        change = "" if one.change is None else f"  ({one.change:+g} %)"
+        console.print(f"  {one.name}: {metric(one.name, one.value)} {one.unit or ''}{change}")
 
 
 _MARKS = {"well": "[green]✓[/]", "warning": "[yellow]![/]", "wrong": "[red]✗[/]"}

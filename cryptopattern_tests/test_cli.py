@@ -43,7 +43,8 @@ def run(*arguments: str) -> Result:
 
 def test_read_prints_the_contract_a_line_a_picture_and_needs_no_database(own_data_folder: Path) -> None:
     done = run("read", str(LANDING / "BTC"), str(LANDING / "broken_2025-01-29_10-00-00.png"), "--json")
-    assert done.exit_code == 0, done.output
+    assert done.exit_code == 1
+    assert "broken_2025-01-29_10-00-00.png: not a PNG" in done.stderr
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     assert len(rows) == len(list((LANDING / "BTC").iterdir())) + 1
     assert all(list(row) == KEYS for row in rows)

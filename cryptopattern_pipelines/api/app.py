@@ -1,7 +1,9 @@
 """Where the service is put together: settings become an ASGI application, and uvicorn serves it."""
 
+import errno
 import importlib.metadata
 import re
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -84,13 +86,16 @@ def serve(settings: Settings, host: str, port: int) -> None:
     """Serve until told to stop.
 
     Raises:
-        ServeError: the address can be reached from other machines, and there is no key.
+        ServeError: the address can be reached from other machines and there is no key, or it can't be listened at.
     """
     if not settings.api_keys and not _LOOPBACK.fullmatch(host):
         raise ServeError(
             f"{host} can be reached from other machines, and there is no key: make one with "
             "`cryptopattern api-key NAME`, and set CRYPTOPATTERN_API_KEYS to what it prints"
         )
+    _refuse_a_taken_port(host, port)
+    if settings.log_format == "text":
+        click.echo(f"pages: http://{host}:{port}/   REST interface: http://{host}:{port}/docs", err=True)
     uvicorn.run(
         build_app(settings, warm_up=True),
         host=host,
@@ -106,3 +111,15 @@ def serve(settings: Settings, host: str, port: int) -> None:
         # As JSON its messages go where all go.
         log_config=None if settings.log_format == "json" else uvicorn.config.LOGGING_CONFIG,
     )
+
+
+def _refuse_a_taken_port(host: str, port: int) -> None:
+    """Say in one line what uvicorn would tell after the service has started, and with an exit code of its own."""
+    try:
+        socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            said = "is in use: stop what uses it, or name another one with --port"
+        else:
+            said = f"of {host} can't be listened at: {error.strerror or error}"
+        raise ServeError(f"port {port} {said}") from error

@@ -98,5 +98,9 @@ def _told(request: Request, error: Exception) -> Response:
 
 def _wrong_parameters(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    told = "; ".join(f"{'.'.join(map(str, wrong['loc'][1:]))}: {wrong['msg']}" for wrong in error.errors()[:5])
-    return error_answer(request.scope, 400, told)
+    # Below the parameter's name `loc` goes on with pydantic's names for parts of its type, and has an error for each.
+    told: dict[str, str] = {}
+    for wrong in error.errors():
+        name = ".".join(map(str, wrong["loc"][1:2])) or str(wrong["loc"][0])
+        told.setdefault(name, wrong["msg"].removeprefix("Value error, "))
+    return error_answer(request.scope, 400, "; ".join(f"{name}: {said}" for name, said in list(told.items())[:5]))

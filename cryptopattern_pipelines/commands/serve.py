@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from cryptopattern_pipelines.resources.settings import API_KEYS_VARIABLE, load_settings
+from cryptopattern_pipelines.resources.settings import API_KEYS_VARIABLE, SettingsError, load_settings
 
 
 @click.command(epilog="The whole of it: docs/api.md.")
@@ -27,10 +27,7 @@ def serve(port: int, host: str) -> None:
     """
     from cryptopattern_pipelines.api import app
 
-    settings = load_settings()
-    if settings.log_format == "text":
-        click.echo(f"pages: http://{host}:{port}/   REST interface: http://{host}:{port}/docs", err=True)
-    app.serve(settings, host, port)
+    app.serve(load_settings(), host, port)
 
 
 @click.command("api-key")
@@ -47,7 +44,10 @@ def api_key(name: str) -> None:
 
     key, hashed = new_key()
     line = f"{name}:{hashed}"
-    load_settings(api_keys=line)  # refuses a name that can't be used
+    try:
+        load_settings(api_keys=line)  # refuses a name that can't be used
+    except SettingsError:
+        raise click.UsageError(f"{name!r} is no name of a key: up to 40 letters, digits, dots and dashes") from None
     click.echo(f"key, for the caller: {key}")
     click.echo(f"setting, for the service: {API_KEYS_VARIABLE}={line} (more of them with a comma between)")
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from cryptopattern_pipelines.for_people import metric, price, strength
 from cryptopattern_pipelines.reading.contract import Reading
 from cryptopattern_pipelines.reading.picture import MAX_BYTES, UnreadablePicture, load_picture
 
@@ -93,8 +94,11 @@ def _lines(reading: Reading) -> list[tuple[str, tuple[int, int, int]]]:
         arrows = "" if share.arrows is None else f" {share.arrows:+d}"
         text = f"{share.symbol or '-':>10}  {share.long_pct:5.1f} / {share.short_pct:5.1f}{arrows}  {share.method}"
         lines.append((text, white if share.confidence >= 0.75 else _MARK))
-    lines += [(f"{x.price:,.8g}  {x.side or ''}  {x.strength_share:.2f}", white) for x in reading.levels]
-    for metric in reading.metrics:
-        change = "" if metric.change is None else f" ({metric.change:+g} %)"
-        lines.append((f"{metric.name}: {metric.value:,.10g} {metric.unit or ''}{change}", white))
+    unit = "" if reading.strengths_in_unit else " of the strongest"
+    for level in reading.levels:
+        strong = strength(level.strength, level.strength_share, in_unit=reading.strengths_in_unit)
+        lines.append((f"{price(level.price)}  {level.side or ''}  {strong}{unit}", white))
+    for one in reading.metrics:
+        change = "" if one.change is None else f" ({one.change:+g} %)"
+        lines.append((f"{one.name}: {metric(one.name, one.value)} {one.unit or ''}{change}", white))
     return lines

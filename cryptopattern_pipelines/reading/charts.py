@@ -89,7 +89,10 @@ def _histogram(picture: np.ndarray, title: Title, words: Sequence[Word], engine:
     if chart.reading is not None and title.symbol is None and chart.reading.method in ("bar", "area"):
         return _reading(title, words, current_price=chart.current_price, error="no symbol, and no shares in words")
     if not title.strong and chart.reading is None:
-        return unknown(words, "a title that says Liquidation Distribution, but no chart under it")
+        return unknown(
+            words,
+            "a title that says Liquidation Distribution, but no chart to be seen: none is there, or it is covered",
+        )
     readings = () if chart.reading is None else (replace(chart.reading, symbol=title.symbol),)
     return _reading(title, words, readings=readings, current_price=chart.current_price, error=chart.error)
 
@@ -97,7 +100,9 @@ def _histogram(picture: np.ndarray, title: Title, words: Sequence[Word], engine:
 def _map(picture: np.ndarray, title: Title, words: Sequence[Word], engine: Engine) -> Reading:
     chart = read_map(picture, words, engine)
     if not title.strong and not _has_legend_of_a_map(words):
-        return unknown(words, "a title that says Liquidation Map, but no map under it")
+        return unknown(
+            words, "a title that says Liquidation Map, but no map to be seen: none is there, or it is covered"
+        )
     if chart.plot is not None:
         venues, leverages = legend_of(picture, words, chart.plot)
         title = replace(title, venue=title.venue or venues, leverage=title.leverage or leverages)
@@ -129,7 +134,9 @@ def _heatmap(picture: np.ndarray, title: Title, words: Sequence[Word], engine: E
     plot = find_plot(picture)
     chart = read_heatmap(picture, words, engine, plot)
     if not title.strong and not chart.levels and not _speaks_of_leverage(words):
-        return unknown(words, "a title that says Liquidation Heatmap, but no heatmap under it")
+        return unknown(
+            words, "a title that says Liquidation Heatmap, but no heatmap to be seen: none is there, or it is covered"
+        )
     metrics = read_top_bar(picture, words, engine, plot.box.top if plot else 0)
     return replace(_heatmap_reading(title, words, chart), metrics=_metrics(metrics))
 

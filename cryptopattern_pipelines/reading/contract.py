@@ -19,7 +19,11 @@ READER_VERSION = "5"
 
 @dataclass(frozen=True)
 class Level:
-    """A price level: USD, side (long, short or None), strength in the chart's unit, as a fraction of the largest."""
+    """A price level: USD, side (long, short or None), strength, and that as a fraction of the chart's largest.
+
+    Strengths are in the chart's unit where its colour bar was read; else fractions: of the colour scale on a heatmap,
+    of the highest bar on a map.
+    """
 
     price: float
     side: str | None
@@ -69,6 +73,16 @@ class Reading:
     marks: tuple[Mark, ...] = ()
     error: str | None = None
     reader_version: str = READER_VERSION
+
+    @property
+    def unread(self) -> bool:
+        """Whether the file was no picture that could be read: `error` says why."""
+        return self.image_type == "unknown" and self.error is not None
+
+    @property
+    def strengths_in_unit(self) -> bool:
+        """Whether the levels' strengths are in the chart's unit; else they are fractions, and none is above 1."""
+        return any(level.strength > 1 for level in self.levels)
 
 
 def to_dict(reading: Reading, *, words: bool = False) -> dict[str, Any]:

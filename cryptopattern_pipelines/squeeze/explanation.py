@@ -16,6 +16,8 @@ from cryptopattern_pipelines.squeeze.grid import Floats, Truths, Whole
 from cryptopattern_pipelines.squeeze.signals import SignalSettings
 from cryptopattern_pipelines.storage.schemas import SIGNALS
 
+# A map counts as all_leverage whatever filter it was drawn with, so the sentence calls it what it is.
+_MAP = "liquidation map"
 _LEADERS = ("Longs", "Shorts", "Longs and shorts")
 _EVEN = 2
 _SHARES = range(50, 101)
@@ -30,6 +32,7 @@ _SIGNS = {
 
 def explanations(  # noqa: PLR0917 (what a sentence is made of)
     source: npt.NDArray[np.int8],
+    of_map: Truths,
     long_pct: Floats,
     age_hours: Floats,
     volume_change_pct: Floats,
@@ -44,6 +47,7 @@ def explanations(  # noqa: PLR0917 (what a sentence is made of)
 
     Args:
         source: number of the shares' source in SOURCES, -1 for none.
+        of_map: whether that is a liquidation map.
         long_pct: share of longs, percent, NaN for none.
         age_hours: age of that source, NaN where it has none.
         volume_change_pct: of the 24h volume.
@@ -60,7 +64,9 @@ def explanations(  # noqa: PLR0917 (what a sentence is made of)
     share = _whole(np.abs(long_share - 50))
     ages = _ages(settings)
     age = np.minimum(np.where(np.isnan(age_hours), 0, age_hours), ages - 1).astype(np.int64)
-    sides = ((source.astype(np.int64) + 1) * len(_LEADERS) + leader) * len(_SHARES) + share
+    sides = ((np.where(of_map, len(SOURCES), source.astype(np.int64)) + 1) * len(_LEADERS) + leader) * len(
+        _SHARES
+    ) + share
     rise = np.where(present["volume_spike"], np.clip(volume_change_pct, 0, _MOST_RISE + 1), -1)
     signs, count = np.zeros((2, len(score)), dtype=np.int64)
     for place, name in enumerate(_SIGNS):
@@ -91,11 +97,11 @@ def _ages(settings: SignalSettings) -> int:
 
 @lru_cache(maxsize=4)
 def _side_phrases(settings: SignalSettings) -> pyarrow.Array:
-    """By source (none first), leader, share and age."""
+    """By source (none first, a map last), leader, share and age."""
     return pyarrow.array(
         [
             _side_phrase(source, leader, share, age, settings)
-            for source in (None, *SOURCES)
+            for source in (None, *SOURCES, _MAP)
             for leader in range(len(_LEADERS))
             for share in _SHARES
             for age in range(_ages(settings))
@@ -109,7 +115,7 @@ def _side_phrase(source: str | None, leader: int, share: int, age: int, settings
         return f"No chart of the last {settings.max_reading_age_hours:g} h and no liquidations say which side dominates"
     hold, each = ("hold", " each") if leader == _EVEN else ("hold", "")
     ago = f"{age} h ago" if age else "just now"
-    if source in READING_SOURCES:
+    if source in READING_SOURCES or source == _MAP:
         return f"{_LEADERS[leader]} {hold} {share} %{each} of the liquidations read {ago} ({source})"
     if source == "realised_liquidations":
         span = f"in the last {settings.realised_hours} h"

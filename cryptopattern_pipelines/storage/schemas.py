@@ -388,7 +388,12 @@ LIQUIDATION_LEVELS = TableSchema(
             True,
             _one_of(SIDES),
         ),
-        Column("strength", REAL, "strength in the chart's own unit, or as a share where it shows none"),
+        Column(
+            "strength",
+            REAL,
+            "in the chart's own unit where its colour bar was read; else a fraction, of the colour scale (heatmap) or "
+            "of the highest bar (map)",
+        ),
         Column("strength_share", REAL, "strength as a fraction of the chart's largest", checks=_fraction()),
     ),
     indexes=(("symbol", "captured_at"),),
@@ -627,7 +632,8 @@ SQUEEZE_ANALYSES = TableSchema(
         Column(
             "squeeze_type",
             TEXT,
-            "side that would be squeezed; NONE without a dominant side",
+            "side that would be squeezed, by who holds more; NONE without a dominant side; nothing is claimed where "
+            "probability is 0",
             checks=_one_of(SQUEEZE_TYPES),
         ),
         Column(
@@ -659,7 +665,7 @@ SQUEEZE_ANALYSES = TableSchema(
         Column(
             "dominance_source",
             TEXT,
-            "where the shares are from",
+            "where the shares are from; all_leverage: a distribution of that name, or a map",
             True,
             _one_of(["all_leverage", "optical_opti", "realised_liquidations", "daily_liquidations"]),
         ),
@@ -723,7 +729,12 @@ WIN_RATES = TableSchema(
             checks=(pa.Check.str_length(min_value=1),),
             before="all",
         ),
-        Column("timeframe", TEXT, "how long an outcome is waited for", checks=_one_of(["24h", "7d", "1m"])),
+        Column(
+            "timeframe",
+            TEXT,
+            "how long an outcome is waited for: 24 hours, 7 days, or 1m, a month of 30 days",
+            checks=_one_of(["24h", "7d", "1m"]),
+        ),
         Column("side", TEXT, "long: price was to rise (SHORT_SQUEEZE); short: to fall", checks=_one_of(SIDES)),
         Column("wins", WHOLE, "windows whose target was touched first, net of costs", checks=_not_negative()),
         Column("sample_size", WHOLE, "claims of that side with a known outcome", checks=_not_negative()),
@@ -847,7 +858,7 @@ SQUEEZE_EVENTS = TableSchema(
         Column(
             "evidence",
             TEXT,
-            "what was known beside the price and held: open_interest, liquidations, comma between; may be empty",
+            "what was known beside the price and held: open_interest, liquidations, comma between; empty: price alone",
         ),
         Column(
             "signals_before",
@@ -880,7 +891,7 @@ SQUEEZE_FORECASTER = TableSchema(
         Column("model_version", TEXT, "its day of training and the beginning of its hash", True),
         Column("model_sha256", TEXT, "hash by which the model is kept in the store", True),
         Column("trained_on", TIME, "the day by whose end it was trained", True),
-        Column("calibration", TEXT, "map from its chances to those that came true", True),
+        Column("calibration", TEXT, "map from its chances to those that came true; none where no map did better", True),
         Column("training_sha256", TEXT, "hash of the rows that it learned from and was judged on", True),
         Column("training_from", TIME, "first hour that it learned from", True),
         Column("training_to", TIME, "last hour that it learned from", True),
@@ -922,7 +933,7 @@ SQUEEZE_FORECASTS = TableSchema(
         _hour(),
         _symbol(),
         Column("target", TEXT, "what is forecast, within the 24 hours after the hour", checks=_one_of(TARGETS)),
-        Column("probability_pct", REAL, "calibrated chance, percent", checks=_percent()),
+        Column("probability_pct", REAL, "chance, percent; calibrated as squeeze_forecaster says", checks=_percent()),
         Column(
             "base_rate_pct",
             REAL,
@@ -1059,7 +1070,7 @@ SQUEEZE_ALERTS = TableSchema(
         Column(
             "kind",
             TEXT,
-            "analysis: an hour's score; forecast: a calibrated chance; squeeze: one is under way",
+            "analysis: an hour's score; forecast: a chance; squeeze: one is under way",
             checks=_one_of(ALERT_KINDS),
         ),
         Column(
@@ -1075,7 +1086,7 @@ SQUEEZE_ALERTS = TableSchema(
         Column(
             "probability",
             REAL,
-            "of an analysis the guide's heuristic score, of a forecast its calibrated chance, percent; empty for a "
+            "of an analysis the guide's heuristic score, of a forecast its chance, percent; empty for a "
             "squeeze that is seen",
             True,
             _percent(),

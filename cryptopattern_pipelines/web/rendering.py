@@ -6,7 +6,6 @@ the service's other parts, so that errors can be told as pages from anywhere.
 
 import hashlib
 import importlib.metadata
-import math
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -17,8 +16,10 @@ from starlette.datastructures import Headers
 from starlette.responses import HTMLResponse
 from starlette.types import Scope
 
+from cryptopattern_pipelines.for_people import NOTHING, metric, price, timeframe, usd
+
 _HERE = Path(__file__).parent
-_MINUS, _NOTHING = "\N{MINUS SIGN}", "\N{EN DASH}"
+_MINUS = "\N{MINUS SIGN}"
 _KINDS = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 # Everything comes from here, and nothing is written into the page that could run. `data:` is for a picture that was
@@ -82,68 +83,43 @@ def _environment() -> jinja2.Environment:
     )
     made.globals |= {"static": _static_address, "version": importlib.metadata.version("cryptopattern")}
     made.filters |= {
-        "price": price, "usd": usd, "pct": pct, "change": change, "count": count, "number": number, "when": when,
-        "day": day, "ago": ago, "words": words, "iso": datetime.isoformat,
+        "price": price, "usd": usd, "pct": pct, "change": change, "count": count, "metric": metric, "when": when,
+        "day": day, "ago": ago, "words": words, "iso": datetime.isoformat, "timeframe": timeframe,
     }  # fmt: skip
     return made
 
 
-def price(value: float | None) -> str:
-    """A price in USD with as many digits as tell something: 107,544 and 3,542.5 and 0.01234."""
-    if value is None or not math.isfinite(value):
-        return _NOTHING
-    if value <= 0:
-        return f"{value:g}"
-    digits = max(0, 4 - math.floor(math.log10(value)))
-    return f"{value:,.{min(digits, 12) if value < 10_000 else 0}f}"
-
-
-def usd(value: float | None) -> str:
-    """An amount in USD: $1.24B."""
-    if value is None:
-        return _NOTHING
-    for size, letter in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K")):
-        if abs(value) >= size:
-            return f"${value / size:.3g}{letter}" if abs(value) < 999.5 * size else f"${value / size:,.0f}{letter}"
-    return f"${value:.0f}"
-
-
 def pct(value: float | None, digits: int = 0) -> str:
     """A percentage: 47 %; a no-break space before the sign."""
-    return _NOTHING if value is None else f"{value:.{digits}f}\N{NO-BREAK SPACE}%".replace("-", _MINUS)
+    return NOTHING if value is None else f"{value:.{digits}f}\N{NO-BREAK SPACE}%".replace("-", _MINUS)
 
 
 def change(value: float | None, digits: int = 1) -> str:
     """A change with its sign: +2.4 %."""
     if value is None:
-        return _NOTHING
+        return NOTHING
     return f"{round(value, digits) + 0.0:+.{digits}f}\N{NO-BREAK SPACE}%".replace("-", _MINUS)
 
 
 def count(value: int | None) -> str:
     """A number of things: 1,204."""
-    return _NOTHING if value is None else f"{value:,}"
-
-
-def number(value: float, digits: int = 10) -> str:
-    """Any number with so many digits that count, never with an exponent where it is large: 10,830,000,000."""
-    return f"{value:,.0f}" if abs(value) >= 10.0**digits else f"{value:,.{digits}g}"
+    return NOTHING if value is None else f"{value:,}"
 
 
 def when(moment: datetime | None) -> str:
     """A time in UTC, to the minute."""
-    return _NOTHING if moment is None else f"{moment.astimezone(UTC):%Y-%m-%d %H:%M}"
+    return NOTHING if moment is None else f"{moment.astimezone(UTC):%Y-%m-%d %H:%M}"
 
 
 def day(moment: datetime | None) -> str:
     """The day of a time in UTC."""
-    return _NOTHING if moment is None else f"{moment.astimezone(UTC):%Y-%m-%d}"
+    return NOTHING if moment is None else f"{moment.astimezone(UTC):%Y-%m-%d}"
 
 
 def ago(span: timedelta | float | None) -> str:
     """How long ago, by a span or hours: 12 min, 5 h, 3 days."""
     if span is None:
-        return _NOTHING
+        return NOTHING
     hours = span / timedelta(hours=1) if isinstance(span, timedelta) else span
     if hours < 1:
         return f"{max(0, round(60 * hours))} min"
@@ -152,4 +128,4 @@ def ago(span: timedelta | float | None) -> str:
 
 def words(name: str | None) -> str:
     """A name of the tables as words: LONG_SQUEEZE is long squeeze."""
-    return _NOTHING if name is None else name.replace("_", " ").lower()
+    return NOTHING if name is None else name.replace("_", " ").lower()

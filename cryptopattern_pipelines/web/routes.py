@@ -15,6 +15,7 @@ from cryptopattern_pipelines.api.errors import ApiError
 from cryptopattern_pipelines.api.parameters import SYMBOL_FORM, Sha256, Symbol
 from cryptopattern_pipelines.api.pictures import Upload
 from cryptopattern_pipelines.api.services import Services
+from cryptopattern_pipelines.for_people import strength
 from cryptopattern_pipelines.market.symbols import parse
 from cryptopattern_pipelines.reading.annotate import small_copy
 from cryptopattern_pipelines.reading.picture import too_large
@@ -188,5 +189,9 @@ def _read(services: Services, coin: str | None, uploads: list[Upload], *, keep: 
 
 def _shown(reading: Reading, address: str | None) -> dict[str, Any]:
     """A reading for the templates, with where its annotated picture is had; None where it isn't kept."""
+    in_unit = reading.strengths_in_unit
+    told = to_dict(reading)
+    for row, level in zip(told["levels"], reading.levels, strict=True):
+        row["strength_told"] = strength(level.strength, level.strength_share, in_unit=in_unit)
     more = {"chart_time": reading.chart_time, "evidence": reading.evidence, "address": address}
-    return {**to_dict(reading), **more}
+    return {**told, **more, "strengths_in_unit": in_unit}

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import socket
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -158,9 +159,16 @@ def test_status_says_what_came_of_alerts(folder: Path) -> None:
         (["export", "no_table", "--from", "2025-01-01", "--to", "2025-01-02"], "no_table"),
         (["export", "win_rates", "--from", "2025-01-02", "--to", "2025-01-01"], "--from"),
         (["export", "win_rates", "--from", "2025-01-01T05:00", "--to", "2025-01-02"], "a row a day"),
+        (["export", "win_rates", "--from", "2025-01-01", "--to", "2025-01-02", "-o", "/none/such/a.csv"], "/none/such"),
+        (["batch", "--symbols", ",", "--data-dir", "."], "names no coin"),
+        (["evaluate", "--from", "2025-01-02", "--to", "2025-01-01"], "--from must be before --to"),
+        (["evaluate", "--import", "mapping=file"], "--archive"),
+        (["evaluate", "--archive", "/none/such"], "Error: the archive's folder /none/such is not there"),
+        (["similar", "BTC/EUR", "--at", "2025-01-01"], "Error: 'BTC/EUR' is not quoted in dollars"),
+        (["import", "no_table", __file__], "Error: no_table is no table"),
         (["serve", "--host", "0.0.0.0"], "api-key"),
         (["serve", "--port", "0"], "--port"),
-        (["api-key", "a name"], "NAME:HASH"),
+        (["api-key", "a name"], "'a name' is no name of a key"),
     ],
 )
 def test_wrong_input_is_refused_in_one_line_that_names_it(folder: Path, arguments: list[str], told: str) -> None:
@@ -169,6 +177,15 @@ def test_wrong_input_is_refused_in_one_line_that_names_it(folder: Path, argument
     assert done.exit_code != 0
     [line] = [line for line in done.stderr.splitlines() if line.startswith("Error")]
     assert told in line
+
+
+def test_a_port_in_use_is_told_in_one_line_and_no_address_is_promised(folder: Path) -> None:
+    assert folder.is_dir()
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        done = run("serve", "--port", str(port))
+    assert done.exit_code == 1
+    assert done.stderr == f"Error: port {port} is in use: stop what uses it, or name another one with --port\n"
 
 
 def test_a_file_that_is_no_picture_is_told_in_one_line(folder: Path) -> None:

@@ -48,6 +48,14 @@ def test_a_side_without_a_signal() -> None:
     )
 
 
+def test_a_map_is_called_one_though_it_counts_as_all_leverage() -> None:
+    row = analysis(readings(reading("2024-08-05 13:30", "BTC", 50.0, image_type="liquidation_map")))
+    assert row["dominance_source"] == "all_leverage"
+    assert row["explanation"].startswith(
+        "Longs and shorts hold 50 % each of the liquidations read just now (liquidation map): "
+    )
+
+
 def test_realised_liquidations_by_the_hour_and_by_the_day() -> None:
     hourly = liquidations(("2024-08-05 12:00", "BTC", "binance", 90.0, 10.0))
     assert said(NOTHING_READ, hourly).startswith(

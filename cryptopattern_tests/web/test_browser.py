@@ -118,6 +118,22 @@ def test_axe_finds_nothing_and_nothing_is_wider_than_the_screen(
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_on_a_phone_every_rate_stands_beside_its_interval_sample_and_base_rate(
+    browser: Any, address: str, scheme: str
+) -> None:
+    with opened(browser, address, "phone", color_scheme=scheme) as page:
+        page.goto("/symbols/ETH")
+        for name in ("Win rates of all claims", "Forecasts", "Patterns"):
+            group = page.get_by_role("group", name=name)
+            assert group.evaluate("one => one.scrollWidth <= one.clientWidth"), name
+            assert group.get_by_role("row").count() > 1  # to a screen reader it is still a table
+            for label in ("Interval", "n", "Base rate"):
+                cells = group.locator(f"td[data-label='{label}']")
+                assert all(cells.nth(at).is_visible() for at in range(cells.count())), (name, label)
+                assert cells.count()
+
+
 def test_dark_is_dark_and_light_is_light(browser: Any, address: str) -> None:
     brightness = {}
     for scheme in ("light", "dark"):

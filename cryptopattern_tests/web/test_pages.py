@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from cryptopattern_pipelines import for_people
 from cryptopattern_pipelines.resources.settings import Settings, load_settings
 from cryptopattern_pipelines.web import rendering, views
 from cryptopattern_tests.api.conftest import KEY, Service, serving, with_key
@@ -47,7 +48,7 @@ def test_the_first_page_tells_each_symbol_s_state(service: Service) -> None:
     assert "2 followed, newest hour 2025-01-29 23:00" in told
     assert "$100.00 +2.5 %" in told
     assert "short squeeze 61 of 100, major" in told
-    assert "(long, 24 h) won 39 % (24 to 56 %, n = 31); any hour: 41 % (n = 84): no edge over any hour" in told
+    assert "(long, 24 hours) won 39 % (24 to 56 %, n = 31); any hour: 41 % (n = 84): no edge over any hour" in told
     assert "short squeeze: 7 % (came 4 to 12 %, n = 88 days); base rate 9 % (n = 540)" in told
     assert "long squeeze −6.4 % 2025-01-20 08:00 (10 days before)" in told
     assert "as of 2025-01-30 00:00" in told
@@ -94,14 +95,18 @@ def test_many_symbols_come_in_pages(service: Service, monkeypatch: pytest.Monkey
 def test_a_symbol_s_page_has_every_rate_beside_interval_sample_and_base_rate(service: Service) -> None:
     html = page(service, "/symbols/ethusdt")
     told = text_of(html)
-    for span in ("24h", "7d", "1m"):
+    for span in ("24 hours", "7 days", "1 month"):
         for side in ("long", "short"):
             expected = f"{span} {side} 39 % 24 to 56 % 31 41 % 84 0.94 −0.1 % no edge over any hour"
             assert expected in told
     assert "short squeeze 7 % 4 to 12 % 88 9 % 540 logistic volatility -0.3" in told
-    assert "volume dries up volume &lt; half 24h long 46 % 27 to 65 % 22 41 % 84 0.70 no edge over any hour" in told
+    assert (
+        "volume dries up volume &lt; half 24 hours long 46 % 27 to 65 % 22 41 % 84 0.70 no edge over any hour" in told
+    )
     assert "121.00 +21.0 % shorts 1.00 liquidation map 2025-01-29 20:00" in told
     assert "2025-01-20 08:00 ▼ long squeeze −6.4 % 1.0 moderate – – volume spike" in told
+    assert "2025-01-12 08:00 ▼ long squeeze (price alone) −5.1 % 1.0 moderate" in told
+    assert "long squeeze −5.1 % (price alone), 2025-01-12 08:00" in told  # over the chart
     assert "2025-01-29 106.00 100.00 116.00 100.00" in told
     assert "taken 2025-01-29 23:00" in told
     assert "S 121.00" in told  # the level near the price is drawn, the far one is not
@@ -372,17 +377,19 @@ def test_files_may_be_kept_for_good_since_their_address_changes_with_them(servic
      (1.2e-9, "0.000000001200"), (0.0, "0"), (None, "–"), (float("nan"), "–")],
 )  # fmt: skip
 def test_prices_have_as_many_digits_as_tell_something(value: float | None, told: str) -> None:
-    assert rendering.price(value) == told
+    assert for_people.price(value) == told
 
 
 def test_amounts_changes_and_ages_are_written_as_people_write_them() -> None:
-    assert [rendering.usd(x) for x in (1_240_000_000.0, 336_000.0, 999_700.0, 12.0, None)] == [
-        "$1.24B", "$336K", "$1,000K", "$12", "–",
+    assert [for_people.usd(x) for x in (1_240_000_000.0, 336_000.0, 999_700.0, 12.0, None)] == [
+        "$1.24B", "$336K", "$1M", "$12", "–",
     ]  # fmt: skip
     assert [rendering.change(x).replace("\N{NO-BREAK SPACE}", " ") for x in (2.44, -2.46, -0.01, None)] == [
         "+2.4 %", "−2.5 %", "+0.0 %", "–",
     ]  # fmt: skip
     assert [rendering.ago(x) for x in (0.2, 5.0, 48.0, timedelta(minutes=30))] == ["12 min", "5 h", "2 days", "30 min"]
-    assert [rendering.number(x) for x in (1.096e10, 3_770_000.0, 1.0683)] == ["10,960,000,000", "3,770,000", "1.0683"]
-    assert rendering.number(123_456.0, 4) == "123,456"
+    assert [for_people.number(x) for x in (3_785_896_518.0, 2.918767371e11, 8.91e6, 1.0683, 123_456.7, 0.01)] == [
+        "3.786B", "291.9B", "8.91M", "1.068", "123,457", "0.01",
+    ]  # fmt: skip
+    assert [for_people.number(x, 3) for x in (999_999.7, -5.4e9, 0.0, 0.000123456)] == ["1M", "-5.4B", "0", "0.000123"]
     assert rendering.when(datetime(2025, 1, 2, 3, 4, tzinfo=UTC)) == "2025-01-02 03:04"
