@@ -4,6 +4,7 @@ Heavy imports stand inside the commands, so that `cryptopattern read` starts wit
 """
 
 import logging
+import os
 import re
 import shlex
 from datetime import UTC, datetime
@@ -18,8 +19,9 @@ from cryptopattern_pipelines.commands.analyze import analyze, batch
 from cryptopattern_pipelines.commands.export import export
 from cryptopattern_pipelines.commands.options import MOMENT
 from cryptopattern_pipelines.commands.publish import publish
-from cryptopattern_pipelines.commands.serve import api_key, code_location, serve
+from cryptopattern_pipelines.commands.serve import api_key, code_location, serve, worker
 from cryptopattern_pipelines.commands.status import status
+from cryptopattern_pipelines.commands.trace import trace
 from cryptopattern_pipelines.resources.settings import PROJECT, Settings, SettingsError, load_settings
 
 # Progress goes where it doesn't mix with what a program reads.
@@ -35,14 +37,26 @@ class _Program(click.Group):
             try:
                 return super().invoke(context)
             except _errors_from_outside() as error:
-                said = str(error).strip().splitlines()[0]
-                raise click.ClickException(f"{type(error).__name__}: {said}") from error
+                raise click.ClickException(_said(error)) from error
         except click.ClickException as error:
             if not _logs_as_json():
                 raise
             command = context.invoked_subcommand
             logging.getLogger(__name__).error(error.format_message(), extra={"command": command})
             raise click.exceptions.Exit(error.exit_code) from error
+
+
+def _said(error: Exception) -> str:
+    """An error of the machine, the database or the market in one line."""
+    from cryptopattern_pipelines.market.source import MarketError
+    from cryptopattern_pipelines.storage.embedded import EmbeddedPostgresError
+
+    said = str(error).strip().splitlines()[0]
+    if isinstance(error, MarketError | EmbeddedPostgresError):  # whose words are ours
+        return said
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    return f"{type(error).__name__}: {said}"
 
 
 def _logs_as_json() -> bool:
@@ -73,7 +87,7 @@ def main() -> None:
         logs.set_up("json")
 
 
-for _command in (alerts, analyze, batch, serve, api_key, code_location, export, publish, status):
+for _command in (alerts, analyze, batch, serve, api_key, code_location, worker, export, publish, status, trace):
     main.add_command(_command)
 
 
@@ -118,12 +132,22 @@ def read(paths: tuple[Path, ...], as_json: bool, words: bool, annotate: Path | N
 @click.option("--to", "end", required=True, type=MOMENT, help="Day or hour before which to stop, not included, UTC.")
 @click.option("--archive", help="Take the market from this archive: a folder, or a mirror's address.")
 @click.option("--symbols", help="Coins, comma between; those of the settings otherwise.")
-def backfill(start: datetime, end: datetime, archive: str | None, symbols: str | None) -> None:
+@click.option("--runs", type=click.IntRange(1), help="Cut the range into so many parts, for Dagster's workers to run.")
+def backfill(start: datetime, end: datetime, archive: str | None, symbols: str | None, runs: int | None) -> None:
     """Fill a range of history: every hourly asset in one run, then every daily one in one run.
+
+    With --runs each part of the range is a run of its own, which waits in the queue of Dagster's daemon until a worker
+    takes it (docs/cluster.md). The rows are the same.
 
     \b
     cryptopattern backfill --from 2024-06-20 --to 2024-08-19 --archive ../archive
+    cryptopattern backfill --from 2024-01-01 --to 2025-01-01 --runs 24
     """
+    if runs is not None:
+        if archive or symbols:
+            raise click.UsageError("--runs: workers take the market and the symbols of their own settings: set those")
+        _spread(load_settings(), start.replace(tzinfo=UTC), end.replace(tzinfo=UTC), runs)
+        return
     given: dict[str, Any] = {"market_source": "archive", "archive": archive} if archive else {}
     if symbols:
         given["symbols"] = symbols
@@ -187,6 +211,11 @@ def import_(
     else:
         start, end = (f"{at:%Y-%m-%d}" if at.hour == 0 else f"{at:%Y-%m-%dT%H:%M}" for at in window)
         click.echo(f"materialise again: cryptopattern backfill --from {start} --to {end}")
+        first = min(each.first for each in found if each.first is not None)
+        if first < window.start:
+            click.echo(
+                f"  or --from {first:%Y-%m-%d}, where the files begin, if an import of them was cut short before"
+            )
 
 
 def _assignment(text: str) -> tuple[str, str | float]:
@@ -239,6 +268,10 @@ def evaluate(  # noqa: PLR0917 (one argument an option)
     today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     first = None if start is None else start.replace(tzinfo=UTC)
     last = today if end is None else min(end.replace(tzinfo=UTC), today)
+    if first is not None and first >= last:
+        raise click.UsageError(f"--from must be before --to, which is not included, and before {today:%Y-%m-%d}")
+    if imports and archive is None:
+        raise click.UsageError("--import fills an archive up: name it with --archive, or use `cryptopattern import`")
     analysis = Analysis.of(settings)
     say("reading the history")
     try:
@@ -319,6 +352,24 @@ def _fill(settings: Settings, start: datetime, end: datetime, *, only_missing: b
     store = TableStore(settings.store_root)
     with dg.DagsterInstance.get() as instance:
         return fill_history(build_definitions(settings), instance, store, hours, _PEOPLE, only_missing=only_missing)
+
+
+def _spread(settings: Settings, start: datetime, end: datetime, runs: int) -> None:
+    """Fill a range by runs that the daemon hands out."""
+    import dagster as dg
+
+    from cryptopattern_pipelines.automation.fill import window_to_fill
+    from cryptopattern_pipelines.automation.spread import spread
+    from cryptopattern_pipelines.local import prepare_home
+
+    hours = window_to_fill(start, end)
+    # Where Dagster's home is another one, as in a pod of its Helm chart, its dagster.yaml is not ours to write.
+    if os.environ.get("DAGSTER_HOME", str(settings.dagster_home)) == str(settings.dagster_home):
+        prepare_home(settings)
+    with dg.DagsterInstance.get() as instance:
+        if not any(status.healthy for status in instance.get_daemon_statuses(["QUEUED_RUN_COORDINATOR"]).values()):
+            raise click.ClickException("Dagster's daemon is not up, which hands out runs: start it (make up)")
+        spread(instance, hours, runs, _PEOPLE)
 
 
 @main.command()

@@ -10,6 +10,7 @@ from cryptopattern_pipelines.assets import alerts, forecasts, market, outcomes, 
 from cryptopattern_pipelines.assets.serving import serving_asset
 from cryptopattern_pipelines.automation import jobs
 from cryptopattern_pipelines.automation.alerts import alerts as alerts_sensor
+from cryptopattern_pipelines.automation.executor import claiming_executor
 from cryptopattern_pipelines.automation.failures import failures, silence
 from cryptopattern_pipelines.automation.housekeeping import health_checks, health_job, housekeeping
 from cryptopattern_pipelines.automation.schedules import schedules
@@ -68,8 +69,7 @@ def build_definitions(settings: Settings, resources: Mapping[str, Any] | None = 
             **(resources or {}),
         },
         loggers=logs.loggers(settings.log_format),
-        # Steps are short: a process for each would cost more than the work (2.2 s a step).
-        executor=dg.in_process_executor,
+        executor=claiming_executor(settings),
     )
 
 

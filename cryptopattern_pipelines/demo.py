@@ -4,6 +4,7 @@ The sample (`data/samples`) is rendered and simulated by code of ours: its price
 """
 
 import os
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -40,7 +41,7 @@ class DemoError(click.ClickException):
 
 
 def settings() -> Settings:
-    """The demo's own settings: its data folder, the sample as landing folder and archive, nothing automatic.
+    """The demo's own settings: its data folder, the sample's pictures and archive, nothing automatic.
 
     They are written to the folder, where they come before all others, so that a setting meant for real data can't put
     simulated rows among them. A database named in the environment is used if it is empty or the demo's own.
@@ -51,10 +52,11 @@ def settings() -> Settings:
     folder = Path(os.environ.get(DATA_VARIABLE) or PROJECT / "data" / "demo").resolve()
     if folder.is_dir() and any(folder.iterdir()) and not (folder / "settings.env").is_file():
         raise DemoError(f"{folder} holds other data than the demo's: name an empty folder, or none")
-    folder.mkdir(parents=True, exist_ok=True)
+    # A copy: what is dropped onto the pages goes there, too.
+    shutil.copytree(SAMPLES / "landing", folder / "landing", dirs_exist_ok=True)
     own = {
         "CRYPTOPATTERN_STORE_URL": folder / "store",
-        "CRYPTOPATTERN_LANDING": SAMPLES / "landing",
+        "CRYPTOPATTERN_LANDING": folder / "landing",
         "CRYPTOPATTERN_MARKET_SOURCE": "archive",
         "CRYPTOPATTERN_ARCHIVE": SAMPLES,
         "CRYPTOPATTERN_SYMBOLS": "BTC,ETH,SOL",

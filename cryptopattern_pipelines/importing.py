@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pandas as pd
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -20,10 +21,11 @@ _DAY = timedelta(days=1)
 
 @dataclass(frozen=True)
 class Imported:
-    """What came of one file: its good rows, what they changed, and how many were set aside by reason, and where."""
+    """What came of one file: good rows, their first hour, what changed; what was set aside, by reason, and where."""
 
     file: Path
     rows: int
+    first: pd.Timestamp | None
     taken: Taken
     rejected: Mapping[str, int]
     rejected_at: str | None
@@ -102,7 +104,9 @@ def _import_one(store: TableStore, file: Path, mapping: ColumnMapping, progress:
     progress.update(task, description=f"{file.name}", total=1, completed=1)
     rejected_at = keep_rejected(store, mapping.table, file, history.rejected)
     counts = history.rejected["reason"].value_counts().to_dict()
-    return Imported(file, len(history.rows), taken, {str(reason): int(n) for reason, n in counts.items()}, rejected_at)
+    first = history.rows["hour"].min() if len(history.rows) else None
+    rejected = {str(reason): int(n) for reason, n in counts.items()}
+    return Imported(file, len(history.rows), first, taken, rejected, rejected_at)
 
 
 def _fits(mapping: ColumnMapping, table: TableSchema, names: list[str]) -> bool:

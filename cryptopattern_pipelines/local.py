@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -21,7 +22,7 @@ from dagster._core.launcher import DefaultRunLauncher
 from cryptopattern_pipelines.automation.jobs import PROCESS_TAG
 from cryptopattern_pipelines.resources.settings import DATA_VARIABLE, PROJECT, Settings
 
-_START_SECONDS = 90
+_START_SECONDS = 300  # it takes a quarter of a minute, and minutes on a machine that is busy or slow
 _STOP_SECONDS = 20
 
 
@@ -29,12 +30,20 @@ class LocalError(click.ClickException):
     """The local installation can't do what it was asked; the message says why and what to do."""
 
 
+def dagster_yaml(settings: Settings) -> str:
+    """How Dagster runs here: as the project's dagster.yaml says, or by Celery's workers where there is a broker."""
+    if not settings.broker_url.get_secret_value():
+        return (PROJECT / "dagster.yaml").read_text()
+    told = (PROJECT / "deploy" / "celery" / "dagster.yaml").read_text()
+    return re.sub(r"(max_concurrent_runs:) \d+", rf"\1 {settings.workers}", told)
+
+
 def prepare_home(settings: Settings) -> Path:
-    """Make Dagster's home with the project's `dagster.yaml` in it, and point this process and its children at it."""
+    """Make Dagster's home with its `dagster.yaml` in it, and point this process and its children at it."""
     home = settings.dagster_home
     home.mkdir(parents=True, exist_ok=True)
     settings.landing_folder.mkdir(parents=True, exist_ok=True)
-    wanted = (PROJECT / "dagster.yaml").read_bytes()
+    wanted = dagster_yaml(settings).encode()
     kept = home / "dagster.yaml"
     if not kept.exists() or kept.read_bytes() != wanted:
         # No pid in its name: containers that share the folder have the same ones.
@@ -80,8 +89,11 @@ def start_ui(settings: Settings) -> bool:
         if is_up(settings):
             return True
         time.sleep(0.3)
+    told = f"it ended: {_last_line(log)}"
+    if leader.poll() is None:
+        told = f"it did not answer within {_START_SECONDS} s, and was stopped; its last words: {_last_line(log)}"
     stop_ui(settings)
-    raise LocalError(f"the UI did not come up: {_last_line(log)} (all of it in {log})")
+    raise LocalError(f"the UI did not come up: {told} (all of it in {log})")
 
 
 def log_options(settings: Settings) -> list[str]:

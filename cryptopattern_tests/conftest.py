@@ -51,8 +51,11 @@ def fresh_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callabl
 def s3_server() -> Iterator[str]:
     """An S3 on loopback, asked by the usual AWS_… variables, which are set meanwhile; its address."""
     from moto.server import ThreadedMotoServer
+    from werkzeug.serving import WSGIRequestHandler
 
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
+    # Connections that stay open: a new one for each of thousands of requests cost as much as the answers.
+    WSGIRequestHandler.protocol_version = "HTTP/1.1"
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()

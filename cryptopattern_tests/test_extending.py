@@ -37,9 +37,9 @@ def follow(folder: Path) -> list[Path]:
         blocks = BLOCK.findall(code)
         if action == "Make":
             [text] = blocks
-            newest = max(int(path.name[:4]) for path in (folder / VERSIONS).glob("0*.py"))
-            named = name.replace("NEXT", f"{newest + 1:04}")
-            text = text.replace("NEXT", f"{newest + 1:04}").replace("NEWEST", f"{newest:04}")
+            number, newest = next_and_newest(folder)
+            named = name.replace("NEXT", number)
+            text = text.replace("NEXT", number).replace("NEWEST", newest)
             file = folder / named
             assert not file.exists(), f"{named} is there already"
             file.write_text(text, encoding="utf-8")
@@ -48,6 +48,17 @@ def follow(folder: Path) -> list[Path]:
             for block in blocks:
                 change(folder / name, block)
     return made
+
+
+def next_and_newest(folder: Path) -> tuple[str, str]:
+    """The number of a further migration, and the one that it follows: which none of the others does."""
+    texts = [path.read_text(encoding="utf-8") for path in (folder / VERSIONS).glob("0*.py")]
+    numbers, followed = (
+        {found[1] for text in texts if (found := re.search(rf'^{name} = "(\d+)"', text, re.MULTILINE))}
+        for name in ("revision", "down_revision")
+    )
+    [newest] = numbers - followed
+    return f"{int(max(numbers)) + 1:04}", newest
 
 
 def change(file: Path, diff: str) -> None:

@@ -18,6 +18,7 @@ from cryptopattern_pipelines.storage.parquet import TableStore
 
 START = datetime(2024, 8, 5, 13, tzinfo=UTC)
 HOUR = timedelta(hours=1)
+MAPPING = "liquidations-hourly"
 
 
 @pytest.fixture(autouse=True)
@@ -39,20 +40,29 @@ def liquidations(file: Path, rows: list[tuple[datetime, str, float]]) -> Path:
 
 def test_an_import_is_kept_told_and_repeatable(tmp_path: Path) -> None:
     file = liquidations(tmp_path / "mine.parquet", [(START, "BTCUSDT", 5.0), (START + HOUR, "??", 6.0)])
-    done = run("import", "realised_liquidations", file, "--mapping", "liquidations-hourly")
+    done = run("import", "realised_liquidations", file, "--mapping", MAPPING)
     assert done.exit_code == 0, done.output
     taken, aside, again = done.stdout.splitlines()
     assert taken == f"{file}: 1 rows taken, 1 hours changed"
     assert aside.startswith("  set aside: 1 symbol names no coin in dollars; see ")
     assert "??" in Path(aside.split("see ")[1]).read_text()
     assert again == "materialise again: cryptopattern backfill --from 2024-08-05 --to 2024-08-06"
-    assert "nothing is new" in run("import", "realised_liquidations", file, "--mapping", "liquidations-hourly").stdout
+    assert "nothing is new" in run("import", "realised_liquidations", file, "--mapping", MAPPING).stdout
+
+
+def test_where_a_file_has_more_than_changed_it_is_told_where_it_begins(tmp_path: Path) -> None:
+    before, after = (START - timedelta(days=9), "BTCUSDT", 5.0), (START, "BTCUSDT", 5.0)
+    run("import", "realised_liquidations", liquidations(tmp_path / "cut.parquet", [before]), "--mapping", MAPPING)
+    whole = liquidations(tmp_path / "whole.parquet", [before, after])
+    *_, again, more = run("import", "realised_liquidations", whole, "--mapping", MAPPING).stdout.splitlines()
+    assert again == "materialise again: cryptopattern backfill --from 2024-08-05 --to 2024-08-06"
+    assert more == "  or --from 2024-07-27, where the files begin, if an import of them was cut short before"
 
 
 def test_what_was_imported_is_in_the_partition_each_time_that_it_is_written(tmp_path: Path, data: Path) -> None:
     (tmp_path / "archive").mkdir()
     liquidations(tmp_path / "mine.parquet", [(START, "BTCUSDT", 5.0)])
-    run("import", "realised_liquidations", tmp_path / "mine.parquet", "--mapping", "liquidations-hourly")
+    run("import", "realised_liquidations", tmp_path / "mine.parquet", "--mapping", MAPPING)
     given = load_settings(market_source="archive", archive=str(tmp_path / "archive"))
     for _ in range(2):
         result = dg.materialize(

@@ -15,6 +15,7 @@ from cryptopattern_pipelines import logs
 from cryptopattern_pipelines.assets.market import tell_problems
 from cryptopattern_pipelines.automation.partitions import HOURLY
 from cryptopattern_pipelines.cli import main
+from cryptopattern_pipelines.local import log_options
 from cryptopattern_pipelines.market.source import Problem
 from cryptopattern_pipelines.resources.settings import load_settings
 from cryptopattern_tests.api.conftest import serving
@@ -129,3 +130,8 @@ def test_an_error_of_the_command_line_is_a_line_too(
     [line] = lines(done.stderr)
     assert (line["level"], line["command"]) == ("error", "similar")
     assert line["message"].startswith("BTC has no snapshot")
+
+
+def test_dagsters_own_programs_are_told_to_log_alike(tmp_path: Path) -> None:
+    assert log_options(load_settings(data=tmp_path, log_format="json")) == ["--log-format", "json"]
+    assert log_options(load_settings(data=tmp_path)) == []

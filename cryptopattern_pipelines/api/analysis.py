@@ -99,21 +99,31 @@ class Analyst:
     def _analysis(self, coin: str, read: Sequence[ReadPicture]) -> tuple[dict[str, Any] | None, list[str]]:
         """The coin's analysis with these pictures, None without market data; and what a person should know of it."""
         moments = pd.Series([picture.captured.time for picture in read], dtype=TIME)
+        pictures = pd.DataFrame({"sha256": [picture.sha256 for picture in read], "captured_at": moments})
+        pictures = pictures.drop_duplicates("sha256")
+        by_hash = {picture.sha256: picture.reading for picture in read}
         asked = moments.max().floor("h").to_pydatetime()
         hour = self._database.newest(schemas.EXCHANGE_SNAPSHOTS, coin, asked)
         if hour is None:
             said = f"no market data of {coin} up to {asked:%Y-%m-%d %H:%M} UTC: backfill it, then ask again"
             return None, [said]
-        provisional = hour < asked
-        notes = []
+        age = asked - hour
+        if age > timedelta(hours=self._signals.max_reading_age_hours):
+            said = f"the market of {coin} is known up to {hour:%Y-%m-%d %H:%M} UTC alone, long before these pictures"
+            return None, [f"{said}: backfill it, then ask again"]
+        provisional = age > timedelta(0)
+        notes = [told for row in pictures.itertuples() if (told := frames.out_of_time(row, by_hash[str(row.sha256)]))]
+        timely = frames.timely(pictures, by_hash)
         if provisional:
             # The picture stands as if it had been taken at the end of the hour that the market is known of.
-            moments -= moments.max() - pd.Timestamp(hour + _HOUR - timedelta(microseconds=1))
+            pictures["captured_at"] -= moments.max() - pd.Timestamp(hour + _HOUR - timedelta(microseconds=1))
             notes.append(
                 f"provisional: the market is known up to the hour of {hour:%Y-%m-%d %H:%M} UTC; "
                 f"the run of the hour of {asked:%Y-%m-%d %H:%M} will say it for good"
             )
-        readings, levels = self._rows_of(read, moments)
+        pictures["hour"] = pictures["captured_at"].dt.floor("h")
+        readings = by_coin(frames.liquidation_readings(pictures, timely))
+        levels = by_coin(frames.liquidation_levels(pictures, timely))
         if not (readings["symbol"] == coin).any():
             notes.append(
                 f"no share of {coin} was read from these pictures: the analysis rests on what was known before"
@@ -139,17 +149,6 @@ class Analyst:
         )
         [analysis] = records(rows)
         return {**analysis, "provisional": provisional}, notes
-
-    def _rows_of(self, read: Sequence[ReadPicture], moments: pd.Series) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """The pictures' shares and levels as the run writes them, by the coins that their labels mean."""
-        pictures = pd.DataFrame(
-            {"hour": moments.dt.floor("h"), "sha256": [picture.sha256 for picture in read], "captured_at": moments}
-        ).drop_duplicates("sha256")
-        by_hash = {picture.sha256: picture.reading for picture in read}
-        return (
-            by_coin(frames.liquidation_readings(pictures, by_hash)),
-            by_coin(frames.liquidation_levels(pictures, by_hash)),
-        )
 
     def _with_known(
         self, table: schemas.TableSchema, columns: Sequence[str], start: datetime, end: datetime, fresh: pd.DataFrame

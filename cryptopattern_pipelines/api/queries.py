@@ -217,16 +217,21 @@ class Database:
         self, table: TableSchema, asked: Asked, columns: Sequence[str] | None = None
     ) -> tuple[pd.DataFrame, str | None]:
         """The same page as a frame with the schema's types, and the next page's cursor."""
+        names = list(columns or table.names)
+        rows, cursor = self.rows(table, asked, names)
+        return frame_of(table, names, rows), cursor
+
+    def rows(self, table: TableSchema, asked: Asked, columns: Sequence[str]) -> tuple[list[Sequence[Any]], str | None]:
+        """The same page as rows of these columns' values, and the next page's cursor."""
         where, values = _where(table, asked)
         order = _order(table)
-        names = list(columns or table.names)
         question = sa.text(f"""
-            SELECT {", ".join(names)}, {", ".join(f"{name} AS key_{name}" for name in order)}
+            SELECT {", ".join(columns)}, {", ".join(f"{name} AS key_{name}" for name in order)}
             FROM {SERVING}.{table.name} WHERE {where} ORDER BY {_descending(order)} LIMIT :rows""")
         found = self.ask(question, {**values, "rows": asked.limit + 1})
         more = len(found) > asked.limit
-        cursor = _cursor(table, found[asked.limit - 1][len(names) :]) if more else None
-        return frame_of(table, names, found[: asked.limit]), cursor
+        cursor = _cursor(table, found[asked.limit - 1][len(columns) :]) if more else None
+        return [row[: len(columns)] for row in found[: asked.limit]], cursor
 
     def between(
         self, table: TableSchema, columns: Sequence[str], start: datetime, end: datetime, symbol: str | None = None

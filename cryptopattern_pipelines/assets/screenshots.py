@@ -94,7 +94,7 @@ def _show_annotated(
 def liquidation_readings(context: dg.AssetExecutionContext, store: Store, reader: Reader) -> Events:
     """Long and short share of each symbol on each chart, by the bar's pixels and by the text beside it."""
     pictures = store.read(schemas.RAW_SCREENSHOTS, window_of(context))
-    rows = frames.liquidation_readings(pictures, reader.read(store.tables, pictures))
+    rows = frames.liquidation_readings(pictures, frames.timely(pictures, reader.read(store.tables, pictures)))
     yield from write(context, store, schemas.LIQUIDATION_READINGS, rows)
 
 
@@ -102,7 +102,7 @@ def liquidation_readings(context: dg.AssetExecutionContext, store: Store, reader
 def liquidation_levels(context: dg.AssetExecutionContext, store: Store, reader: Reader) -> Events:
     """Price levels at which liquidations wait, from heatmaps and single-symbol maps."""
     pictures = store.read(schemas.RAW_SCREENSHOTS, window_of(context))
-    rows = frames.liquidation_levels(pictures, reader.read(store.tables, pictures))
+    rows = frames.liquidation_levels(pictures, frames.timely(pictures, reader.read(store.tables, pictures)))
     yield from write(context, store, schemas.LIQUIDATION_LEVELS, rows)
 
 

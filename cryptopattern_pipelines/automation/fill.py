@@ -140,6 +140,8 @@ def fill(job: dg.JobDefinition, window: Window, instance: dg.DagsterInstance, co
     if not result.success:
         failed = result.filter_events(lambda event: event.is_step_failure or event.is_run_failure)
         reason = reason_of(failed) or "see the run in the UI"
+        if dg.DagsterExecutionInterruptedError.__name__ in reason:  # Ctrl-C: Dagster tells it as a step's failure
+            raise FillError(f"{job.name} {keys[0]} … {keys[-1]} was stopped: say it again, and it is made whole")
         raise FillError(f"{job.name} {keys[0]} … {keys[-1]} failed: {reason}")
     return run_id
 

@@ -68,6 +68,16 @@ def partitions_told(tags: Mapping[str, str]) -> str:
     return first if first == last else f"{first} to {last}"
 
 
+def window_told(tags: Mapping[str, str], partitions: Partitions) -> Window | None:
+    """The window of the partitions that a run's tags ask for; None for a run of none."""
+    one = tags.get(PARTITION_NAME_TAG)
+    first, last = tags.get(ASSET_PARTITION_RANGE_START_TAG, one), tags.get(ASSET_PARTITION_RANGE_END_TAG, one)
+    if first is None or last is None:
+        return None
+    start, end = (partitions.time_window_for_partition_key(key) for key in (first, last))
+    return Window(start.start.astimezone(UTC), end.end.astimezone(UTC))
+
+
 def window_of(context: dg.AssetExecutionContext) -> Window:
     """The window of all the partitions that a run was asked for."""
     window = context.partition_time_window

@@ -63,6 +63,8 @@ def batch(symbols: str, data_dir: Path, keep: bool, as_json: bool) -> None:
 
     settings, failed = load_settings(), []
     coins = dict.fromkeys(_coin(name) for name in symbols.split(",") if name.strip())
+    if not coins:
+        raise click.UsageError("--symbols names no coin: give some, e.g. --symbols BTC,ETH")
     work = {coin: _pictures_of(coin, data_dir, settings) for coin in coins}
     if not any(work.values()):
         raise click.UsageError(f"no pictures in {data_dir}, nor in {', '.join(f'{data_dir / coin}' for coin in coins)}")

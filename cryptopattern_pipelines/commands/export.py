@@ -47,6 +47,8 @@ def export(table: str, start: datetime, end: datetime, form: str | None, output:
     if TABLES[table].partition == "day" and (first.hour, first.minute, last.hour, last.minute) != (0, 0, 0, 0):
         raise click.UsageError(f"{table} has a row a day: give days, e.g. --from {first:%Y-%m-%d}")
     form = form or ("parquet" if output is not None and output.suffix == ".parquet" else "csv")
+    if output is not None and not output.parent.is_dir():
+        raise click.UsageError(f"there is no folder {output.parent} to write {output.name} into")
     if output is None and form == "parquet" and sys.stdout.isatty():
         raise click.UsageError("Parquet is nothing for a terminal: give a file with -o")
     store, rows = TableStore(load_settings().store_root), 0

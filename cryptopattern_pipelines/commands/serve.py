@@ -1,4 +1,4 @@
-"""`cryptopattern serve`, `api-key`, which makes a key for it, and `code-location`, which serves Dagster's services."""
+"""`cryptopattern serve` and `api-key`, which makes a key for it; `code-location` and `worker`, which serve Dagster."""
 
 import os
 import sys
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from cryptopattern_pipelines.resources.settings import API_KEYS_VARIABLE, load_settings
+from cryptopattern_pipelines.resources.settings import API_KEYS_VARIABLE, SettingsError, load_settings
 
 
 @click.command(epilog="The whole of it: docs/api.md.")
@@ -44,7 +44,10 @@ def api_key(name: str) -> None:
 
     key, hashed = new_key()
     line = f"{name}:{hashed}"
-    load_settings(api_keys=line)  # refuses a name that can't be used
+    try:
+        load_settings(api_keys=line)  # refuses a name that can't be used
+    except SettingsError:
+        raise click.UsageError(f"{name!r} is no name of a key: up to 40 letters, digits, dots and dashes") from None
     click.echo(f"key, for the caller: {key}")
     click.echo(f"setting, for the service: {API_KEYS_VARIABLE}={line} (more of them with a comma between)")
 
@@ -69,3 +72,32 @@ def code_location(port: int, host: str) -> None:
     program = Path(sys.executable).with_name("dagster")
     served = ["--module-name", "cryptopattern_pipelines.definitions", *local.log_options(settings)]
     os.execv(program, [str(program), "api", "grpc", "--host", host, "--port", str(port), *served])  # noqa: S606 - a list, no shell
+
+
+@click.command(epilog="Who needs it: docs/cluster.md.")
+@click.option("--runs", type=click.IntRange(1), default=1, show_default=True, help="Runs that it does at once.")
+@click.option("--name", default="%h", show_default=True, help="Its name among all workers; %h is this machine's.")
+def worker(runs: int, name: str) -> None:
+    """Take runs from the broker of CRYPTOPATTERN_BROKER_URL, on this machine, until it is told to stop.
+
+    It needs this machine's settings to name the same store and database as everyone's. Celery does the rest.
+
+    \b
+    cryptopattern worker --runs 2
+    """
+    from cryptopattern_pipelines import local
+    from cryptopattern_pipelines.resources.settings import BROKER_VARIABLE
+
+    settings = load_settings()
+    if not settings.broker_url.get_secret_value():
+        raise click.ClickException(f"{BROKER_VARIABLE} is not set: name the Redis that runs are handed out by")
+    local.prepare_home(settings)
+    try:
+        from cryptopattern_pipelines.resources.celery_app import app
+    except ModuleNotFoundError as missing:
+        raise click.ClickException(
+            f"{missing.name} is not installed: pip install 'cryptopattern[distributed]'"
+        ) from None
+    # A process for each run, so that the worker answers while it works, and outlives a run that crashes.
+    processes = ["--pool", "prefork", "--concurrency", str(runs), "--queues", "dagster"]
+    app.worker_main(["worker", *processes, "--hostname", f"cryptopattern@{name}", "--loglevel", "WARNING"])

@@ -110,6 +110,12 @@ _STATISTICS = {
     "/futures/data/topLongShortPositionRatio": {"longShortRatio": "top_position_ratio"},
     "/futures/data/takerlongshortRatio": {"buySellRatio": "taker_volume_ratio"},
 }
+# By path, which column of our tables a field becomes; `hour` and `time` are when.
+FIELDS: dict[str, dict[Any, str]] = {
+    **dict.fromkeys(_KLINES.values(), _KLINES_COLUMNS),
+    _FUNDING: {"fundingTime": "time", "fundingRate": "funding_rate"},
+    **{path: {"timestamp": "time", **columns} for path, columns in _STATISTICS.items()},
+}
 # Some examples show `timestamp` as text, the answers have a number.
 _STATISTICS_FORMS = {
     path: Form(

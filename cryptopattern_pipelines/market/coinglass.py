@@ -41,6 +41,8 @@ _COLUMNS = {
     "aggregated_long_liquidation_usd": "long_liquidated_usd",
     "aggregated_short_liquidation_usd": "short_liquidated_usd",
 }
+# By path, which column of our tables a field becomes; `hour` is when.
+FIELDS: dict[str, dict[Any, str]] = {_HISTORY: {**_COLUMNS}}
 _HISTORY_FORM = Form({name: NUMBER if name == "time" else EITHER for name in _COLUMNS})
 
 _KEY_REFUSED = "401"

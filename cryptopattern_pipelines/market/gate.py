@@ -37,6 +37,10 @@ _ORDERS_FORM = Form(
 )  # fmt: skip
 
 
+# By path, which column of our tables a field becomes; `time` is when, in seconds.
+FIELDS: dict[str, dict[Any, str]] = {_ORDERS: {"time": "time"}}
+
+
 def costs(path: str, params: Mapping[str, str | int]) -> list[Cost]:
     """What a request takes of Gate's limits."""
     return [Cost(path, _QUOTA)]

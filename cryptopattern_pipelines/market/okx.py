@@ -40,6 +40,7 @@ from cryptopattern_pipelines.market.liquidations import Liquidations, hourly_row
 from cryptopattern_pipelines.market.source import HOUR, Problem
 from cryptopattern_pipelines.market.symbols import Instrument, Market, okx_instruments
 from cryptopattern_pipelines.market.transport import Answer, Host, gathered
+from cryptopattern_pipelines.storage.schemas import DERIVATIVES_METRICS
 
 VENUE = "okx"
 
@@ -78,6 +79,21 @@ _FUNDING = "/api/v5/public/funding-rate-history"
 _LIQUIDATIONS = "/api/v5/public/liquidation-orders"
 _INSTRUMENTS = "/api/v5/public/instruments"
 _TICKERS = "/api/v5/market/tickers"
+
+# By path, which column of our tables a field becomes; `hour` and `time` are when. The volume in coins is one of two, by
+# market, and the takers' ratio the second field over the first.
+_CANDLE_FIELDS = {0: "hour", 1: "open", 2: "high", 3: "low", 4: "close", 5: "volume_base", 6: "volume_base"}
+FIELDS: dict[str, dict[Any, str]] = {
+    _NEWEST[0]: {**_CANDLE_FIELDS, 7: "volume_usd"},
+    _HISTORY[0]: {**_CANDLE_FIELDS, 7: "volume_usd"},
+    _FUNDING: {"fundingTime": "time", "realizedRate": "funding_rate"},
+    **{
+        path: {0: "time"}
+        | {at: name if name in DERIVATIVES_METRICS.names else "taker_volume_ratio" for at, name in told.items()}
+        for path, told in _STATISTICS.items()
+    },
+    _LIQUIDATIONS: {"ts": "time"},
+}
 
 _BY_ADDRESS = {
     _NEWEST[0]: Quota(40, 2),

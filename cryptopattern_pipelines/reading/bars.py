@@ -25,6 +25,7 @@ from cryptopattern_pipelines.reading.pixels import (
 
 # Distance of a bar from the ground in OpenCV's Lab: in lightness (the text on it) or in either chroma.
 _APART = np.array([60, 13, 13])
+_ALL = 0.97  # share of a row's pixels from which it is all of one thing
 _CORNER = 4.5  # pixels of a bar's end in which a rounded corner can hide a short share
 _FULL = 0.6  # least share of a bar's row that is not the ground's colour: letters may have it
 _GAP = 12  # pixels: gaps between bars up to which their colours may run into each other
@@ -97,6 +98,8 @@ def find_table(picture: np.ndarray) -> BarTable | None:
         return None
     left, right = ends
     full = (closed[:, left + 1 : right - 1].mean(axis=1) > _FULL) & ~_valleys(picture[:, left:right:2], ground)
+    if right - left < _ALL * picture.shape[1]:
+        full &= closed.mean(axis=1) <= _ALL  # a frame around the chart
     rows = [run for run in runs_of(full, 1) if run[1] - run[0] >= 6]
     if len(rows) < 3:
         return None
@@ -210,8 +213,12 @@ def find_share_bar(picture: np.ndarray) -> BarTable | None:
 
 
 def ground_colour(picture: np.ndarray) -> np.ndarray:
-    """The colour (RGB, float) that covers more of the picture than any other, strong colours (flat bars) left aside."""
-    sample = picture[::3, ::3].reshape(-1, 3)
+    """The colour (RGB, float) that covers more of the picture than any other, strong colours (flat bars) left aside.
+
+    A frame around the chart doesn't count: an eighth of the picture at each side.
+    """
+    height, width = picture.shape[:2]
+    sample = picture[height // 8 : height - height // 8 : 3, width // 8 : width - width // 8 : 3].reshape(-1, 3)
     pale = sample[saturation(sample) < _PALE]
     return usual_colours(pale if len(pale) > 0.05 * len(sample) else sample)[0]
 

@@ -179,7 +179,8 @@ def _pink_end(mask: np.ndarray) -> float | None:
         return None
     runs = [_inclusive(line[:, column])[0] for column in columns]
     steep = line[:, columns].sum(axis=0) > 0.04 * height
-    drop = int(steep.argmin()) if columns[int(steep.argmin())] - columns[0] <= 0.02 * width else 0
+    falling = np.flatnonzero(steep & (columns - columns[0] <= 0.02 * width))  # a drop leans a few pixels
+    drop = min(len(columns) - 1, int(falling[-1]) + 1) if falling.size else 0
     # The line turns down all but straight at its end: its top counts, not the middle of what is coloured.
     near = columns <= columns[drop] + max(2, round(_AT_END * width))
     top = min(first for (first, _), here in zip(runs, near, strict=True) if here)

@@ -7,12 +7,34 @@ it gives back that table's columns and types, rows in the pictures' order. A pic
 """
 
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from typing import Any
 
 import pandas as pd
 
 from cryptopattern_pipelines.reading.contract import Reading
 from cryptopattern_pipelines.storage import schemas
+
+# A chart prints its time without a zone, which may be 14 hours from UTC; and it may be looked at for a day after it was
+# drawn.
+_APART = timedelta(hours=24 + 14)
+
+
+def timely(pictures: pd.DataFrame, readings: Mapping[str, Reading]) -> dict[str, Reading]:
+    """The readings whose charts are of about the time that their pictures were captured, as far as charts say it.
+
+    An old chart that is looked at today says nothing of today, and one that is newer than its picture would tell of the
+    future: its file's time is wrong.
+    """
+    return {key.sha256: reading for key, reading in _pairs(pictures, readings) if out_of_time(key, reading) is None}
+
+
+def out_of_time(picture: Any, reading: Reading) -> str | None:
+    """Why what a chart shows is not of the time at which it was captured; None where it is, or doesn't say."""
+    if reading.chart_time is None or abs(picture.captured_at - reading.chart_time) <= _APART:
+        return None
+    said = f"{reading.chart_time:%Y-%m-%d %H:%M}, far from {picture.captured_at:%Y-%m-%d %H:%M} when it was captured"
+    return f"the chart says it is of {said}: its shares and levels are left out"
 
 
 def ocr_outputs(pictures: pd.DataFrame, readings: Mapping[str, Reading]) -> pd.DataFrame:
@@ -33,13 +55,16 @@ def ocr_outputs(pictures: pd.DataFrame, readings: Mapping[str, Reading]) -> pd.D
 
 
 def classified_images(pictures: pd.DataFrame, readings: Mapping[str, Reading]) -> pd.DataFrame:
-    """CLASSIFIED_IMAGES: a row a picture."""
+    """CLASSIFIED_IMAGES: a row a picture; in `error` stands also why a chart is of another time."""
     names = (
         "image_type", "confidence", "evidence", "title", "symbol", "venue", "timeframe", "leverage", "chart_time",
-        "current_price", "reader_version", "error",
+        "current_price", "reader_version",
     )  # fmt: skip
     rows = [
-        _when(key) | {name: getattr(reading, name) for name in names} for key, reading in _pairs(pictures, readings)
+        _when(key)
+        | {name: getattr(reading, name) for name in names}
+        | {"error": "; ".join(filter(None, (reading.error, out_of_time(key, reading)))) or None}
+        for key, reading in _pairs(pictures, readings)
     ]
     return schemas.CLASSIFIED_IMAGES.conform(rows)
 

@@ -154,8 +154,8 @@ def _price_axis(labels: Sequence[TickLabel], plot: Plot, header: Sequence[float]
         return fit_axis(pixels, numbers, near=known, least=_LEAST_LABELS, grid=not kingfisher, extent=extent)
 
     axis = fitted(numbers)
-    if axis is None and len(header) == 1:
-        axis = fitted([with_first_digit_of(header[0], several) for several in numbers])
+    if len(header) == 1 and (axis is None or not 0.2 < axis.value(plot.box.y) / header[0] < 5):
+        axis = fitted([with_first_digit_of(header[0], several) for several in numbers]) or axis
     return axis
 
 

@@ -88,11 +88,16 @@ def is_foreign(texts: Iterable[str]) -> bool:
 
 
 def with_lost_points(readings: list[list[Number]]) -> list[list[Number]]:
-    """The readings and, for those without a point, what they say if they have lost the one that most labels have."""
+    """The readings and, for those without a point, what they say if they have lost the one that most labels have.
+
+    So they do where one label was read with a point and without: a point is lost more easily than it is made up.
+    """
     decimals = Counter(number.half_unit for several in readings for number in several[:1] if number.half_unit < 0.5)
     unit, count = decimals.most_common(1)[0] if decimals else (0.5, 0)
     if count < max(3, 0.3 * len(readings)):
-        return readings
+        unit = next((found for several in readings if (found := _point_lost_once(several)) is not None), 0.5)
+        if unit == 0.5:
+            return readings
     return [
         [
             *several,
@@ -100,3 +105,11 @@ def with_lost_points(readings: list[list[Number]]) -> list[list[Number]]:
         ]
         for several in readings
     ]
+
+
+def _point_lost_once(several: Sequence[Number]) -> float | None:
+    """Half a unit of a number that was read with its point and without, None where none was."""
+    plain = {number.value for number in several if number.half_unit == 0.5}
+    return next(
+        (n.half_unit for n in several if n.half_unit < 0.5 and round(n.value / (2 * n.half_unit)) in plain), None
+    )

@@ -24,6 +24,9 @@ from cryptopattern_pipelines.reading.printed_numbers import (
 UNCLEAR_SIGN = "whether the price labels' sign is the decimal one can't be told"
 _SEPARATE = 9  # height of digits in pixels from which they stand apart
 _SMALL_PRINT = 9  # height of digits in pixels under which one reading isn't to be trusted
+_TICK = 2  # greatest thickness in pixels of the marks that point from an axis to its labels
+_TICK_LENGTH = 6  # their usual length in pixels
+_TINY_PRINT = 7  # height of digits in pixels under which a number of one or two must be read so twice
 _LOW_TAG = 1.2  # height of a tag in labels' heights: lower ones are cut
 
 
@@ -74,7 +77,10 @@ def tick_labels(
         else:
             glyphs = _glyphs(box.of(picture, 2))
             several[:] = [text for text in several if _most_parts(text) >= glyphs]
-    numbers = with_lost_points([numbers_of(several, decimal_comma=decimal_comma) for several in texts])
+    found = [numbers_of(several, decimal_comma=decimal_comma) for several in texts]
+    if height < _TINY_PRINT:
+        found = [[n for n in several if n.value >= 200 * n.half_unit or several.count(n) > 1] for several in found]
+    numbers = with_lost_points(found)
     return [
         TickLabel(box, filled, tuple(several), is_ambiguous(own))
         for (box, filled), several, own in zip(boxes, numbers, texts, strict=True)
@@ -144,13 +150,28 @@ def _ink_threshold(off: np.ndarray) -> float:
 
 def _without_lines(ink: np.ndarray, tallest: float, edge: str = "") -> np.ndarray:
     """Ink (uint8) without frames, axis lines and what sticks out of the plot into the strip at that edge."""
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(ink.astype(np.uint8), connectivity=8)
+    ink = _cut_from_plot(ink.astype(np.uint8), edge)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(ink, connectivity=8)
     left, width, height, area = stats[:, 0], stats[:, 2], stats[:, 3], stats[:, 4]
     touches = (left == 0) & (edge == "left") | (left + width == ink.shape[1]) & (edge == "right")
     tag = (area > 0.6 * width * height) & (height >= 7) & (width >= 1.3 * height)
     keep = (height <= tallest) & (tag | (width <= 0.9 * ink.shape[1]) & ~touches)
     keep[0] = False
     return keep[labels].astype(np.uint8)
+
+
+def _cut_from_plot(ink: np.ndarray, edge: str) -> np.ndarray:
+    """Ink (uint8) without the flat marks that begin at the plot: a blurred one runs into its label's first digit."""
+    if not edge:
+        return ink
+    near = ink[:, :_TICK_LENGTH] if edge == "left" else ink[:, -_TICK_LENGTH:]
+    flat = cv2.subtract(near, cv2.morphologyEx(near, cv2.MORPH_OPEN, np.ones((_TICK + 1, 1), np.uint8)))
+    _, labels = cv2.connectedComponents(flat, connectivity=8)
+    marks = np.unique(labels[:, :2] if edge == "left" else labels[:, -2:])
+    cut = ink.copy()
+    part = cut[:, :_TICK_LENGTH] if edge == "left" else cut[:, -_TICK_LENGTH:]
+    part[np.isin(labels, marks[marks > 0])] = 0
+    return cut
 
 
 def _without_ticks(ink: np.ndarray) -> np.ndarray:

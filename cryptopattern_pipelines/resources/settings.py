@@ -31,6 +31,7 @@ DATA_VARIABLE = "CRYPTOPATTERN_DATA"
 DATABASE_VARIABLE = "CRYPTOPATTERN_DATABASE_URL"
 PASSWORD_VARIABLE = "CRYPTOPATTERN_DATABASE_PASSWORD"  # noqa: S105 - its name
 SECRETS_VARIABLE = "CRYPTOPATTERN_SECRETS"
+BROKER_VARIABLE = "CRYPTOPATTERN_BROKER_URL"
 API_KEYS_VARIABLE = "CRYPTOPATTERN_API_KEYS"
 SENTRY_VARIABLE = "CRYPTOPATTERN_SENTRY_DSN"
 
@@ -158,6 +159,17 @@ class Settings(BaseSettings):
         default=True,
         validation_alias=_named("CRYPTOPATTERN_AUTOMATION"),
         description="whether schedules and sensors are on when the UI comes up",
+    )
+    broker_url: SecretStr = Field(
+        default=SecretStr(""),
+        validation_alias=_named(BROKER_VARIABLE),
+        description="address of a Redis, e.g. redis://host:6379/0: runs then go to workers by Celery (docs/cluster.md)",
+    )
+    workers: int = Field(
+        default=2,
+        ge=1,
+        validation_alias=_named("CRYPTOPATTERN_WORKERS"),
+        description="runs that Celery's workers do at once, all of them together",
     )
     port: int = Field(
         default=3000,
@@ -405,6 +417,14 @@ class Settings(BaseSettings):
             raise ValueError("must be a libpq URL that begins with postgresql://, or embedded")
         return value.replace("postgres://", "postgresql://", 1) if value else None
 
+    @field_validator("broker_url")
+    @classmethod
+    def _is_redis(cls, value: SecretStr) -> SecretStr:
+        address = value.get_secret_value()
+        if address and not address.startswith(("redis://", "rediss://")):
+            raise ValueError("must be the address of a Redis that begins with redis:// or rediss://")
+        return value
+
     @field_validator("sentry_dsn")
     @classmethod
     def _is_a_projects_address(cls, value: SecretStr | None) -> SecretStr | None:
@@ -482,6 +502,7 @@ def _shown(problem: Any) -> str:
     hidden = {
         DATABASE_VARIABLE,
         PASSWORD_VARIABLE,
+        BROKER_VARIABLE,
         API_KEYS_VARIABLE,
         SENTRY_VARIABLE,
         "sentry_dsn",

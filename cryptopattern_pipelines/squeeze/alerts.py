@@ -146,13 +146,15 @@ def squeeze_alerts(known: Known, rules: Sequence[Rule], start: datetime, end: da
     """
     window(start, end)
     kinds = {rule.kind for rule in rules}
-    candidates = {
-        kind: find(known)
-        for kind, find in (("analysis", _analyses), ("forecast", _forecasts), ("squeeze", _under_way))
-        if kind in kinds
-    }
+    finders = (
+        ("analysis", _analyses, known.analyses),
+        ("forecast", _forecasts, known.forecasts),
+        ("squeeze", _under_way, known.under_way),
+    )
+    # Of a kind without a fact no sentences can be made: columns of nothing hold no text.
+    candidates = {kind: find(known) for kind, find, facts in finders if kind in kinds and len(facts)}
     found = []
-    for rule in rules:
+    for rule in (rule for rule in rules if rule.kind in candidates):
         rows = candidates[rule.kind]
         rows = rows[_asked(rows, rule).to_numpy() & (rows["hour"] < end).to_numpy()]
         ends = rows["hour"] + _HOUR

@@ -32,6 +32,7 @@ from cryptopattern_pipelines.squeeze.grid import (
     labels,
     window,
 )
+from cryptopattern_pipelines.squeeze.prices import PRICE_COLUMNS, comparable_log_prices
 from cryptopattern_pipelines.squeeze.signals import WEIGHTS, SignalSettings
 from cryptopattern_pipelines.storage.schemas import SEVERITIES, SIGNALS, SQUEEZE_ANALYSES, SQUEEZE_TYPES
 
@@ -42,9 +43,8 @@ RISK_LEVELS = ("INSUFFICIENT_DATA", "LOW_CONFIDENCE", "MEDIUM_CONFIDENCE", "HIGH
 SNAPSHOT_COLUMNS = (
     "hour",
     "symbol",
-    "average_price",
+    *PRICE_COLUMNS,
     *(column for column, _ in signals.OF_FIGURES.values()),
-    "venues",
 )
 READING_COLUMNS = ("sha256", "symbol", "captured_at", "image_type", "long_pct", "short_pct", "confidence")
 LIQUIDATION_COLUMNS = ("hour", "symbol", "venue", "span_hours", "long_liquidated_usd", "short_liquidated_usd")
@@ -183,7 +183,7 @@ def _block(  # noqa: PLR0917 (a block's rows and where they stand)
 ) -> dict[str, Any]:
     """The columns of the rows `inside`, texts as codes and the reading as its row number."""
     prices = grid.spread(cells, rows["average_price"].to_numpy(dtype=np.float64), np.nan)
-    acceleration = signals.price_acceleration(prices, settings)
+    acceleration = signals.price_acceleration(comparable_log_prices(grid, cells, rows), settings)
     sides = dominance(grid, facts.readings, facts.liquidations, settings)
 
     def figures(name: str) -> Floats:

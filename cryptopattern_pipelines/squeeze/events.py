@@ -27,10 +27,11 @@ from cryptopattern_pipelines.squeeze.grid import (
 )
 from cryptopattern_pipelines.squeeze.liquidations import liquidated
 from cryptopattern_pipelines.squeeze.paths import price_paths
-from cryptopattern_pipelines.squeeze.volatility import trailing_sigma
+from cryptopattern_pipelines.squeeze.prices import PRICE_COLUMNS, comparable_log_prices
+from cryptopattern_pipelines.squeeze.volatility import trailing_sigma_of_logs
 from cryptopattern_pipelines.storage.schemas import SEVERITIES, SIGNALS, SQUEEZE_EVENTS
 
-SNAPSHOT_COLUMNS = ("hour", "symbol", "average_price", "open_interest_base")
+SNAPSHOT_COLUMNS = ("hour", "symbol", *PRICE_COLUMNS, "open_interest_base")
 LIQUIDATION_COLUMNS = ("hour", "symbol", "venue", "span_hours", "long_liquidated_usd", "short_liquidated_usd")
 METRIC_COLUMNS = ("hour", "symbol", "venue", "open_interest_base")
 ANALYSIS_COLUMNS = ("hour", "symbol", *(f"{signal}_strength" for signal in SIGNALS))
@@ -130,11 +131,12 @@ _SIDES = (_Side("SHORT_SQUEEZE", "short", 1), _Side("LONG_SQUEEZE", "long", -1))
 class _Facts:
     """Hours x symbols, NaN where not known; liquidations by the side that was closed, and daily ones days x symbols.
 
-    Open interest is venues x hours x symbols, coins. The first hour begins a day.
+    `level` is `comparable_log_prices`. Open interest is venues x hours x symbols, coins. The first hour begins a day.
     """
 
     grid: HourGrid
     close: Floats
+    level: Floats
     high: Floats
     low: Floats
     open_interest: Floats
@@ -154,7 +156,8 @@ def squeeze_events(  # noqa: PLR0917 (four tables, a window, the settings, and o
 ) -> pd.DataFrame:
     """Tell the squeezes that were known to have ended in each day of [start, end).
 
-    Prices are snapshots' `average_price`, that is closes: a wick that is gone by the hour's end begins no event.
+    Prices are snapshots' `average_price`, that is closes: a wick that is gone by the hour's end begins no event. Where
+    venues come or go, moves are those of the venues that stay (`comparable_log_prices`); the prices told are averages.
     For each symbol and side (up: SHORT_SQUEEZE, down: LONG_SQUEEZE):
 
     1. An hour is fast when, over one of `window_hours` that end with it, the price moved by at least
@@ -254,7 +257,7 @@ def squeezes_under_way(  # noqa: PLR0917 (three tables, a window, and the settin
 
 
 def _under_way(facts: _Facts, side: _Side, first_row: int, end_row: int, settings: EventSettings) -> pd.DataFrame:
-    found = _fast(facts.close, side, settings)
+    found = _fast(facts.level, side, settings)
     row, column = np.nonzero(found.fast[first_row:end_row])
     spans = _spans_to(found, row + first_row, column, settings)
     price, trigger = facts.close[spans.last, spans.column], facts.close[spans.start - 1, spans.column]
@@ -317,7 +320,8 @@ def _facts(  # noqa: PLR0917 (four tables and a window)
     by_hour, of_days = _liquidated(grid, liquidations[~daily]), _liquidated(grid, liquidations[daily])
     # A daily total stands at one hour of its day, the others are not known.
     by_day = {side: np.fmax.reduce(usd.reshape(grid.length // 24, 24, -1), axis=1) for side, usd in of_days.items()}
-    return _Facts(grid, close, high, low, interest, by_hour, by_day)
+    level = comparable_log_prices(grid, cells, rows)
+    return _Facts(grid, close, level, high, low, interest, by_hour, by_day)
 
 
 def _by_venue(grid: HourGrid, metrics: pd.DataFrame) -> Floats:
@@ -343,7 +347,7 @@ def _liquidated(grid: HourGrid, liquidations: pd.DataFrame) -> dict[str, Floats]
 
 def _events(facts: _Facts, side: _Side, first_row: int, settings: EventSettings) -> pd.DataFrame:
     """The rows of one side that are known from `first_row` on, without their signals."""
-    spans = _spans(facts.close, side, first_row, settings)
+    spans = _spans(facts.level, side, first_row, settings)
     drop, coins_closed = closing.open_interest_drop(facts.open_interest, spans, spans.last + settings.quiet_hours)
     furthest = side.sign * (facts.high if side.sign > 0 else facts.low)
     peak, peak_price = greatest(furthest, spans.start, spans.last, spans.column)
@@ -423,14 +427,14 @@ class _Fast:
         return self.hours > 0
 
 
-def _fast(close: Floats, side: _Side, settings: EventSettings) -> _Fast:
+def _fast(level: Floats, side: _Side, settings: EventSettings) -> _Fast:
     """The fast hours of one side; each by its own past alone."""
-    beyond = side.sign * np.log(close)
-    hourly = trailing_sigma(close, settings.sigma_hours)
+    beyond = side.sign * level
+    hourly = trailing_sigma_of_logs(level, settings.sigma_hours)
     least_move = side.sign * np.log1p(side.sign * settings.least_move_pct / 100)
     last_hour = beyond - previous(beyond, 1)
-    most = np.full(close.shape, -np.inf)
-    hours_of_greatest = np.zeros(close.shape, dtype=np.int64)
+    most = np.full(level.shape, -np.inf)
+    hours_of_greatest = np.zeros(level.shape, dtype=np.int64)
     for hours in settings.window_hours:
         move = beyond - previous(beyond, hours)
         sigma = previous(hourly, hours) * np.sqrt(hours)
@@ -449,19 +453,19 @@ def _fast(close: Floats, side: _Side, settings: EventSettings) -> _Fast:
     quiet = settings.quiet_hours
     none = np.zeros((quiet, fast.shape[1]), dtype=bool)
     before = trailing_sum(np.vstack([none, fast]).astype(np.int64), quiet)[quiet - 1 : -1]
-    rows = np.arange(len(close))[:, None]
+    rows = np.arange(len(level))[:, None]
     head = np.maximum.accumulate(np.where(fast & (before == 0), rows, -1), axis=0)
     return _Fast(beyond, most, hours_of_greatest, head)
 
 
-def _spans(close: Floats, side: _Side, first_row: int, settings: EventSettings) -> Spans:
+def _spans(level: Floats, side: _Side, first_row: int, settings: EventSettings) -> Spans:
     """The moves of one side that are over, and known to be, in `first_row` or later."""
-    found, quiet = _fast(close, side, settings), settings.quiet_hours
-    none = np.zeros((quiet, close.shape[1]), dtype=bool)
+    found, quiet = _fast(level, side, settings), settings.quiet_hours
+    none = np.zeros((quiet, level.shape[1]), dtype=bool)
     after = trailing_sum(np.vstack([found.fast, none]).astype(np.int64), quiet)[quiet:]
     over = found.fast & (after == 0)
     over[: first_row - quiet] = False
-    over[len(close) - quiet :] = False
+    over[len(level) - quiet :] = False
     last, column = np.nonzero(over)
     return _spans_to(found, last, column, settings)
 

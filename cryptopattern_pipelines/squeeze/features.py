@@ -24,12 +24,13 @@ from cryptopattern_pipelines.squeeze.grid import (
     trailing_extreme,
     trailing_sum,
 )
-from cryptopattern_pipelines.squeeze.volatility import trailing_sigma
+from cryptopattern_pipelines.squeeze.prices import PRICE_COLUMNS, comparable_log_prices
+from cryptopattern_pipelines.squeeze.volatility import trailing_sigma_of_logs
 
 SNAPSHOT_COLUMNS = (
     "hour",
     "symbol",
-    "average_price",
+    *PRICE_COLUMNS,
     "high_24h",
     "low_24h",
     "volume_24h_usd",
@@ -114,12 +115,12 @@ def features(snapshots: pd.DataFrame, analyses: pd.DataFrame, first: int, last: 
         return grid.spread(cells, rows[name].to_numpy(dtype=np.float64, na_value=np.nan), np.nan)
 
     price = known("average_price")
-    log_price = np.log(price)
+    log_price = comparable_log_prices(grid, cells, rows)
     returns = log_price - previous(log_price, 1)
-    sigma = trailing_sigma(price, _MONTH)
+    sigma = trailing_sigma_of_logs(log_price, _MONTH)
     columns: dict[str, Floats] = {}
     for name, span in (("6h", 6), ("24h", _DAY), ("week", _WEEK)):
-        columns[f"volatility_{name}"] = np.log(trailing_sigma(price, span) / sigma)
+        columns[f"volatility_{name}"] = np.log(trailing_sigma_of_logs(log_price, span) / sigma)
     for name, span in (("1h", 1), ("4h", 4), ("24h", _DAY), ("week", _WEEK), ("month", _MONTH)):
         columns[f"move_{name}"] = (log_price - previous(log_price, span)) / (sigma * np.sqrt(span))
     day_sigma = sigma * np.sqrt(_DAY)

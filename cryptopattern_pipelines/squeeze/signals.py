@@ -23,7 +23,7 @@ from datetime import timedelta
 import numpy as np
 
 from cryptopattern_pipelines.squeeze.grid import Floats, previous
-from cryptopattern_pipelines.squeeze.volatility import trailing_sigma
+from cryptopattern_pipelines.squeeze.volatility import trailing_sigma_of_logs
 
 WEIGHTS = {
     "liquidation_dominance": 0.40,
@@ -83,14 +83,13 @@ def volume_spike(volume_change_24h_pct: Floats, settings: SignalSettings) -> Flo
     return np.where(spike, np.minimum(100.0, volume_change_24h_pct * 1.5), np.nan)
 
 
-def price_acceleration(prices: Floats, settings: SignalSettings) -> Floats:
-    """Strength by the last hours' move in trailing sigmas; `prices` is hours x symbols, NaN where not known.
+def price_acceleration(log_prices: Floats, settings: SignalSettings) -> Floats:
+    """Strength by the last hours' move in trailing sigmas, hours x symbols, NaN where not known.
 
     Sigma is the `trailing_sigma` of the `sigma_hours` before the move began, times the root of the move's hours.
     """
-    log_price = np.log(prices)
-    move = np.abs(log_price - previous(log_price, settings.acceleration_hours))
-    hourly = previous(trailing_sigma(prices, settings.sigma_hours), settings.acceleration_hours)
+    move = np.abs(log_prices - previous(log_prices, settings.acceleration_hours))
+    hourly = previous(trailing_sigma_of_logs(log_prices, settings.sigma_hours), settings.acceleration_hours)
     sigma = hourly * np.sqrt(settings.acceleration_hours)
     sigmas = move / sigma
     return np.where(sigmas >= settings.acceleration_sigmas, np.minimum(100.0, 25.0 * sigmas), np.nan)

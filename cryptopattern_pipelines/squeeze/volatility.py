@@ -15,8 +15,12 @@ def trailing_sigma(prices: Floats, hours: int) -> Floats:
         prices: hours x symbols, NaN where not known.
         hours: length of the window.
     """
-    log_price = np.log(prices)
-    returns = log_price - previous(log_price, 1)
+    return trailing_sigma_of_logs(np.log(prices), hours)
+
+
+def trailing_sigma_of_logs(log_prices: Floats, hours: int) -> Floats:
+    """`trailing_sigma` of prices whose logarithms these are."""
+    returns = log_prices - previous(log_prices, 1)
     known = np.isfinite(returns)
     squares = trailing_sum(np.where(known, returns, 0.0) ** 2, hours)
     count = trailing_sum(known.astype(np.int64), hours)

@@ -125,7 +125,7 @@ class ParquetTable:
         if strange:
             raise KeyError(f"{self.schema.name}: unknown columns {strange}")
         decoded = self._arrow(wanted if where is None else self._with_columns_of(wanted, where))
-        names = self._worth_asking_for(partitions(self.schema, start, end))
+        names = [self._name(at) for at in self._of_written_days(partitions(self.schema, start, end))]
 
         def read_some(some: list[str]) -> pyarrow.Table | None:
             tables = [table for name in some if (table := self._read_one(name, decoded)) is not None]
@@ -149,7 +149,7 @@ class ParquetTable:
             ValueError: start or end is not a partition's start in UTC.
         """
         window = partitions(self.schema, start, end)
-        folders = list(dict.fromkeys(self._folder(at) for at in window))
+        folders = list(dict.fromkeys(self._folder(at) for at in self._of_written_days(window)))
         with ThreadPoolExecutor(self.files.workers) as pool:
             listed = pool.map(self.files.names, folders)
             found = {f"{folder}/{name}" for folder, names in zip(folders, listed, strict=True) for name in names}
@@ -183,15 +183,12 @@ class ParquetTable:
         )
         return sink.getvalue().to_pybytes()
 
-    def _worth_asking_for(self, window: pd.DatetimeIndex) -> list[str]:
-        """The files' names of a window, but for days of which nothing was ever written.
+    def _of_written_days(self, window: pd.DatetimeIndex) -> pd.DatetimeIndex:
+        """The partitions of a long window but for days of which nothing was ever written.
 
         Most look back further than a young store reaches, and an object that isn't there costs as much as one that is.
         """
-        if len(window) <= _ASKED_BLINDLY:
-            return [self._name(at) for at in window]
-        written = {name.removeprefix(_DAY) for name in self.files.names(self.schema.name)}
-        return [self._name(at) for at in window if f"{at:%Y-%m-%d}" in written]
+        return window if len(window) <= _ASKED_BLINDLY else window[window.floor("D").isin(self.days())]
 
     def _folder(self, at: pd.Timestamp) -> str:
         return f"{self.schema.name}/{_DAY}{at:%Y-%m-%d}"

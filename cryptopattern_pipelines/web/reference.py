@@ -20,7 +20,8 @@ def reference(document: Mapping[str, Any]) -> dict[str, Any]:
     """What the page shows of an OpenAPI document: `about`, `operations`, `shapes`."""
     shapes = _Shapes(document["components"]["schemas"])
     return {
-        "about": document["info"].get("description", ""),
+        # Lines end where the source's do: paragraphs alone are to stay.
+        "about": re.sub(r"(?<!\n)\n(?!\n)", " ", document["info"].get("description", "")),
         "operations": [
             _operation(method, path, operation, shapes)
             for path, methods in document["paths"].items()

@@ -45,6 +45,20 @@ def test_every_operation_of_the_document_is_tried(document: Any) -> None:
     assert sorted((operation.method.upper(), operation.path) for operation in found) == sorted(OPERATIONS)
 
 
+def test_every_error_is_told_in_our_own_shape(service: Service) -> None:
+    told = service.client.get("/openapi.json").json()
+    shapes = {
+        (path, status, answer["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2])
+        for path, methods in told["paths"].items()
+        for operation in methods.values()
+        for status, answer in operation["responses"].items()
+        if status >= "400"
+    }
+    assert {shape for path, status, shape in shapes if (path, status) != ("/api/v1/health", "503")} == {"ErrorAnswer"}
+    assert list(told["components"]["schemas"]["ErrorAnswer"]["properties"]) == ["success", "error", "message"]
+    assert "ValidationError" not in service.client.get("/openapi.json").text
+
+
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
 @pytest.mark.parametrize(("method", "path"), OPERATIONS)
 def test_every_answer_keeps_to_the_document(

@@ -2,8 +2,8 @@
 
     python -m cryptopattern_tests.benchmarks [NAME...] [--json FILE] [--markdown FILE]
 
-All are run when none is named, which takes long (`soak`, `live`, `year`, `api`). One that fails does not keep others
-from running; it is named in the table, and the exit code is 1 then.
+All are run when none is named, which takes long (`soak`, `live`, `year`, `api`, `growth`, `distributed`). One that
+fails does not keep others from running; it is named in the table, and the exit code is 1 then.
 """
 
 import argparse

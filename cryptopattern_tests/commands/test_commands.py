@@ -159,9 +159,16 @@ def test_status_says_what_came_of_alerts(folder: Path) -> None:
         (["export", "no_table", "--from", "2025-01-01", "--to", "2025-01-02"], "no_table"),
         (["export", "win_rates", "--from", "2025-01-02", "--to", "2025-01-01"], "--from"),
         (["export", "win_rates", "--from", "2025-01-01T05:00", "--to", "2025-01-02"], "a row a day"),
+        (["export", "win_rates", "--from", "2025-01-01", "--to", "2025-01-02", "-o", "/none/such/a.csv"], "/none/such"),
+        (["batch", "--symbols", ",", "--data-dir", "."], "names no coin"),
+        (["evaluate", "--from", "2025-01-02", "--to", "2025-01-01"], "--from must be before --to"),
+        (["evaluate", "--import", "mapping=file"], "--archive"),
+        (["evaluate", "--archive", "/none/such"], "Error: the archive's folder /none/such is not there"),
+        (["similar", "BTC/EUR", "--at", "2025-01-01"], "Error: 'BTC/EUR' is not quoted in dollars"),
+        (["import", "no_table", __file__], "Error: no_table is no table"),
         (["serve", "--host", "0.0.0.0"], "api-key"),
         (["serve", "--port", "0"], "--port"),
-        (["api-key", "a name"], "NAME:HASH"),
+        (["api-key", "a name"], "'a name' is no name of a key"),
     ],
 )
 def test_wrong_input_is_refused_in_one_line_that_names_it(folder: Path, arguments: list[str], told: str) -> None:

@@ -21,7 +21,13 @@ TOOLS = Path(sys.executable).parent
     "command",
     [
         ["hadolint", "--failure-threshold", "info", str(DEPLOY / "Dockerfile")],
-        ["check-jsonschema", "--builtin-schema", "vendor.compose-spec", str(COMPOSE / "compose.yaml")],
+        [
+            "check-jsonschema",
+            "--builtin-schema",
+            "vendor.compose-spec",
+            str(COMPOSE / "compose.yaml"),
+            str(COMPOSE / "cluster.yaml"),
+        ],
         ["shellcheck", *map(str, sorted(DEPLOY.rglob("*.sh")))],
     ],
     ids=lambda command: command[0],

@@ -7,7 +7,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from cryptopattern_pipelines.reading.axes import category_axis, fit_axis
-from cryptopattern_pipelines.reading.printed_numbers import Number, parse_number, writes_decimal_comma
+from cryptopattern_pipelines.reading.printed_numbers import Number, parse_number, with_lost_points, writes_decimal_comma
 
 
 @pytest.mark.parametrize(
@@ -87,6 +87,23 @@ def test_a_round_grid_is_exact_where_nothing_speaks_against_it() -> None:
     off = fit_axis([*pixels, 300.0], [*rounded, [Number(0.68, 0.005)]], grid=True)
     assert off is not None
     assert off.error > 0.0005
+
+
+def test_a_label_misread_by_no_more_than_its_rounding_does_not_bend_a_grid() -> None:
+    """0.43 for 0.41: with half a unit of slack all five lie on one line, which is not the four's."""
+    labels = {110.5: 0.42, 224.0: 0.43, 451.0: 0.39, 564.5: 0.38, 678.0: 0.37}
+    axis = fit_axis(list(labels), [[Number(value, 0.005)] for value in labels.values()], grid=True)
+    assert axis is not None
+    assert axis.value(224.0) == pytest.approx(0.41, abs=0.0005)
+
+
+def test_a_point_that_one_label_has_lost_once_may_be_lost_by_all() -> None:
+    eight = [Number(8.2, 0.05), Number(82.0, 0.5)]
+    readings = with_lost_points([[Number(84.0, 0.5)], eight, [Number(78.0, 0.5)]])
+    assert [number.value for number in readings[0]] == [84.0, pytest.approx(8.4)]
+    assert fit_axis([100.0, 168.0, 304.0], readings) is None
+    untouched = [[Number(84.0, 0.5)], [Number(82.0, 0.5)]]
+    assert with_lost_points(untouched) == untouched
 
 
 def test_an_axis_on_which_labels_disagree_is_none() -> None:

@@ -50,6 +50,16 @@ def test_a_table_the_other_way_round_is_told() -> None:
     assert [round(table.left_pct(bar)) for bar in table.bars] == [20, 50, 80]
 
 
+@pytest.mark.parametrize("frame", [(240, 240, 244), (12, 12, 14)])
+def test_a_frame_around_the_chart_is_neither_its_ground_nor_a_bar(frame: tuple[int, int, int]) -> None:
+    wanted = [20.0, 35.5, 50.0, 80.0]
+    picture = drawn.bars(wanted)
+    picture = cv2.copyMakeBorder(picture, 25, 23, 70, 70, cv2.BORDER_CONSTANT, value=frame)
+    table = find_table(picture)
+    assert table is not None
+    assert [bar.long_pct for bar in table.bars] == pytest.approx(wanted, abs=0.2)
+
+
 def test_nothing_is_found_in_noise_or_on_an_empty_page() -> None:
     noise = np.random.default_rng(5).integers(0, 256, (400, 500, 3), dtype=np.uint8)
     for picture in (noise, np.full((300, 400, 3), 200, np.uint8)):

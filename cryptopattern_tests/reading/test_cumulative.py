@@ -51,3 +51,14 @@ def test_bars_and_grid_lines_are_no_lines() -> None:
 
 def test_one_line_alone_has_no_share() -> None:
     assert line_ends(chart(((242, 54, 69),)), PLOT) is None
+
+
+@pytest.mark.parametrize("lean", [1, 5])
+def test_a_line_that_drops_to_zero_at_its_end_ends_where_the_drop_begins(lean: int) -> None:
+    page = Image.new("RGB", (WIDTH, HEIGHT), (45, 55, 82))
+    end = PLOT.right - lean
+    points = [(PLOT.left, BASE - 300), (460, BASE - 2), (end - 40, BASE - 80), (end, BASE - 100), (PLOT.right, BASE)]
+    ImageDraw.Draw(page).line(points, fill=(234, 124, 204), width=2)
+    ends = line_ends(np.array(page), PLOT)
+    assert ends is not None
+    assert ends.long_share == pytest.approx(75, abs=0.7)

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pandas as pd
@@ -75,6 +76,16 @@ def test_levels_are_ranked_and_bear_the_chart_s_symbol() -> None:
         [1, 3700.0, "long", "ETH"],
         [2, 3900.0, "short", "ETH"],
     ]
+
+
+@pytest.mark.parametrize(("apart", "kept"), [(-30, True), (30, True), (-50, False), (50, False)])
+def test_a_chart_of_another_time_has_neither_shares_nor_levels_and_says_so(apart: int, kept: bool) -> None:
+    readings = {MAP: replace(READINGS[MAP], chart_time=HOUR + pd.Timedelta(hours=apart))}
+    timely = frames.timely(PICTURES, readings)
+    assert len(frames.liquidation_readings(PICTURES, timely)) == kept
+    assert len(frames.liquidation_levels(PICTURES, timely)) == 2 * kept
+    [error] = frames.classified_images(PICTURES, readings)["error"]
+    assert pd.isna(error) if kept else "its shares and levels are left out" in error
 
 
 def test_a_share_without_a_coin_has_no_row() -> None:

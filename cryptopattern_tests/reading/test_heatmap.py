@@ -87,6 +87,18 @@ def test_labels_at_the_left_are_the_axis_where_there_are_none_at_the_right() -> 
     assert heatmap.levels[0].price == pytest.approx(strongest, abs=0.005 * (HIGH - LOW))
 
 
+def test_marks_from_the_axis_to_its_labels_are_no_part_of_them() -> None:
+    """As after a messenger's JPEG: a mark begins at the plot and runs into the label's first digit."""
+    picture = drawn("viridis", (24, 26, 32), (150, 155, 165))
+    picture[:, RIGHT + 6 : RIGHT + 86] = picture[:, RIGHT + 11 : RIGHT + 91].copy()
+    for price in range(60_000, 72_001, 2_000):
+        row = round(row_of(price))
+        picture[row, RIGHT : RIGHT + 8] = (110, 115, 125)
+    heatmap = read(picture)
+    strongest = max(BANDS, key=lambda price: BANDS[price])
+    assert heatmap.levels[0].price == pytest.approx(strongest, abs=0.005 * (HIGH - LOW))
+
+
 def test_a_pop_up_over_the_right_edge_is_no_band_and_hides_none() -> None:
     picture = drawn("magma", (255, 255, 255), (90, 95, 105))
     row = round(row_of(66_900))

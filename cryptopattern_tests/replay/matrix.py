@@ -1,14 +1,13 @@
 """Every fault at every venue: what an hour loses by it, whether that is told, and whether the next run makes it whole.
 
-Each cell is one hour asked of all venues over the replay server, with a fault in the answers of one of them: `passing`
-in the first answers of each endpoint, `lasting` in all of them until the next run. Then each endpoint alone: with a
-fault that lasts, and, in a range of several pages, with one page that comes empty, twice, or out of its turn. Wrong are
-rows that a market without faults doesn't have so; untold are missing rows that no problem names.
+Each cell is an hour, or a range of several pages, asked over the replay server with a fault in answers of one venue;
+MODES says in which. Where the whole venue has the fault, all venues are asked. Wrong are rows that a market
+without faults doesn't have so; untold are missing rows that no problem names.
 """
 
 import functools
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
@@ -87,6 +86,9 @@ FAULTS: dict[str, Fault] = {
     "renamed fields": faults.renamed,
     "new field": faults.new_field,
 }
+# How a fault comes: in the first answers of each endpoint, or in every answer until the next run; of one endpoint
+# alone, in every answer; and in one page of several of one endpoint.
+MODES = ("passing", "lasting", "endpoint", "page")
 # What happens to one page of several; each endpoint's second answer, where it has one.
 PAGE_FAULTS: dict[str, Fault] = {
     "a page comes empty": faults.empty,
@@ -116,11 +118,12 @@ _Rows = dict[tuple[object, ...], dict[str, object]]
 
 @dataclass(frozen=True)
 class Cell:
-    """What one fault did at one venue."""
+    """What one fault did at one venue, and how it came (one of MODES)."""
 
     venue: str
     fault: str
-    lasts: bool
+    mode: str
+    path: str
     wanted: int
     missing: int
     untold: int
@@ -128,6 +131,16 @@ class Cell:
     problems: int
     missing_after_the_next_run: int
     wrong_after_the_next_run: int
+
+    @property
+    def bad(self) -> bool:
+        """Whether a row is wrong, missing without a word, or not there after the next run."""
+        return any((self.untold, self.wrong, self.missing_after_the_next_run, self.wrong_after_the_next_run))
+
+    @property
+    def can_be_told(self) -> bool:
+        """Whether a client can tell the fault: of a list whose length nobody knows, half looks like all of it."""
+        return (self.venue, self.fault) != ("gate", "half a page")
 
 
 @dataclass(frozen=True)
@@ -138,9 +151,10 @@ class _Plan:
     venues: tuple[str, ...]
     venue: str
     fault: str
+    mode: str
+    path: str
     tables: tuple[TableSchema, ...]
     told: Mapping[str, list[Fault]]
-    lasts: bool
 
     @property
     def stalls(self) -> bool:
@@ -149,42 +163,33 @@ class _Plan:
 
 
 def matrix() -> list[Cell]:
-    """Every fault at every venue, passing and lasting; all venues are asked."""
-    return _cells(
-        _Plan(WORLD, VENUE_NAMES, venue, name, _TABLES_OF[venue], {path: [fault] * _PASSING for path in paths}, lasts)
-        for venue, paths in VENUES.items()
-        for name, fault in FAULTS.items()
-        for lasts in (False, True)
-    )
+    """Every cell there is: see MODES."""
+    return _cells([*_of_venues(), *_of_endpoints(), *_of_pages()])
 
 
-def of_endpoints() -> list[Cell]:
-    """Every fault at every endpoint while the venue's others answer well, lasting."""
-    return _cells(
-        _Plan(_SMALL_WORLD, (venue.split()[0],), venue, f"{path}: {name}", tables_from(path), {path: [fault]}, True)
-        for venue, paths in VENUES.items()
-        for path in paths
-        for name, fault in FAULTS.items()
-    )
+def _of_venues() -> Iterator[_Plan]:
+    for venue, paths in VENUES.items():
+        for name, fault in FAULTS.items():
+            told = {path: [fault] * _PASSING for path in paths}
+            for mode in ("passing", "lasting"):
+                yield _Plan(WORLD, VENUE_NAMES, venue, name, mode, "", _TABLES_OF[venue], told)
 
 
-def of_pages() -> list[Cell]:
-    """Every fault of one page, at every endpoint, in a range of several."""
-    return _cells(
-        _Plan(
-            LONG_WORLDS[name],
-            (name,),
-            venue,
-            f"{path}: {kind}",
-            tables_from(path),
-            {path: [faults.as_it_is, fault]},
-            False,
-        )
-        for venue, paths in VENUES.items()
-        for name in (venue.split()[0],)
-        for path in paths
-        for kind, fault in PAGE_FAULTS.items()
-    )
+def _of_endpoints() -> Iterator[_Plan]:
+    for venue, paths in VENUES.items():
+        for path in paths:
+            for name, fault in FAULTS.items():
+                asked = (venue.split()[0],)
+                yield _Plan(_SMALL_WORLD, asked, venue, name, "endpoint", path, tables_from(path), {path: [fault]})
+
+
+def _of_pages() -> Iterator[_Plan]:
+    for venue, paths in VENUES.items():
+        name = venue.split()[0]
+        for path in paths:
+            for kind, fault in PAGE_FAULTS.items():
+                told = {path: [faults.as_it_is, fault]}
+                yield _Plan(LONG_WORLDS[name], (name,), venue, kind, "page", path, tables_from(path), told)
 
 
 def _cells(plans: Iterable[_Plan]) -> list[Cell]:
@@ -232,7 +237,7 @@ def tables_from(path: str) -> tuple[TableSchema, ...]:
 def _cell(plan: _Plan, server: Server, market: dict[str, _Rows]) -> Cell:
     """What comes of a plan at a server of its market."""
     for path, spoilt in plan.told.items():
-        if plan.lasts:
+        if plan.mode in ("lasting", "endpoint"):
             server.lasting[path] = spoilt[0]
         else:
             server.faults[path] += spoilt
@@ -253,7 +258,8 @@ def _cell(plan: _Plan, server: Server, market: dict[str, _Rows]) -> Cell:
     return Cell(
         venue=plan.venue,
         fault=plan.fault,
-        lasts=plan.lasts,
+        mode=plan.mode,
+        path=plan.path,
         wanted=sum(map(len, whole.values())),
         missing=len(missing),
         untold=sum(not is_told(row, problems) for row in missing),
@@ -265,16 +271,17 @@ def _cell(plan: _Plan, server: Server, market: dict[str, _Rows]) -> Cell:
 
 
 def table(cells: list[Cell]) -> str:
-    """The cells as text: a line a venue and fault, passing and lasting beside each other."""
+    """The cells as text: a line a venue and fault, and beside each other the sums over the cells of each mode."""
     frame = pd.DataFrame([vars(cell) for cell in cells])
-    frame["venue"] += " (" + frame["wanted"].astype("str") + " rows)"
-    frame["mode"] = frame["lasts"].map({False: "passing", True: "lasting"})
-    figures = ["missing", "untold", "wrong", "problems", "missing_after_the_next_run", "wrong_after_the_next_run"]
-    wide = frame.pivot_table(index=["venue", "fault"], columns="mode", values=figures, sort=False)
-    short = {"missing_after_the_next_run": "missing then", "wrong_after_the_next_run": "wrong then"}
-    wide = wide.astype(int)[[(figure, mode) for mode in ("passing", "lasting") for figure in figures]]
-    wide.columns = pd.MultiIndex.from_tuples([(mode, short.get(figure, figure)) for figure, mode in wide.columns])
-    return f"Rows missing, missing and not told, wrong; problems told; and after the next run\n{wide.to_string()}"
+    frame["lost"] = frame["missing_after_the_next_run"]
+    frame["wrong"] += frame["wrong_after_the_next_run"]
+    names = ["cells", "missing", "untold", "wrong", "lost"]
+    wide = frame.assign(cells=1).pivot_table(names, ["venue", "fault"], "mode", aggfunc="sum", fill_value=0, sort=False)
+    kinds = [*FAULTS, *PAGE_FAULTS]
+    wide = wide.loc[[(venue, kind) for venue in VENUES for kind in kinds if (venue, kind) in wide.index]]
+    wide = wide.swaplevel(axis=1)[[(mode, name) for mode in MODES for name in names]]
+    shown = wide.astype("str").where(wide > 0, ".").to_string()
+    return f"Cells of each mode; rows missing, missing and not told, wrong, and missing after the next run\n{shown}"
 
 
 def run(

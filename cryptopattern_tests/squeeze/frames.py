@@ -41,9 +41,12 @@ def snapshots(start: datetime, prices: Mapping[str, Numbers], **columns: Any) ->
         "volume_change_24h_pct": np.nan,
         "open_interest_change_24h_pct": np.nan,
         "funding_percentile": np.nan,
+        "price_change_1h_pct": np.nan,
         "venues": "binance:perpetual",
+        "outlier_venues": "",
     }
-    return frame.assign(**(defaults | columns)).astype({"symbol": "str", "venues": "str"})
+    texts = dict.fromkeys(("symbol", "venues", "outlier_venues"), "str")
+    return frame.assign(**(defaults | columns)).astype(texts)
 
 
 def reading(captured_at: str | datetime, symbol: str, short_pct: float, **more: Any) -> dict[str, Any]:

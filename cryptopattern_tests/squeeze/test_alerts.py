@@ -215,6 +215,14 @@ def test_a_squeeze_is_told_in_the_hour_in_which_it_is_seen_and_not_by_what_comes
     assert rows["sentence"].iloc[0].startswith("A long squeeze is under way since 02:00 UTC: price -4.0 %")
 
 
+@pytest.mark.parametrize("kind", ["squeeze", "forecast"])
+def test_without_a_fact_of_its_kind_a_rule_finds_nothing(kind: str) -> None:
+    quiet = under_way(after_calm(FALL), TODAY, TODAY + HOUR)
+    assert quiet.empty
+    facts = known([0.0] * 48, start=TODAY, under_way=quiet)
+    assert squeeze_alerts(facts, [Rule("r", kind)], TODAY, TODAY + timedelta(days=1)).empty
+
+
 def test_a_fall_in_which_open_interest_stays_is_no_squeeze_under_way() -> None:
     market = after_calm(FALL, [1000.0] * 4)
     assert under_way(market).empty

@@ -37,6 +37,9 @@ def market(start: datetime, prices: dict[str, Numbers], interest: dict[str, Numb
                 "hour": hours(start, len(series)),
                 "symbol": symbol,
                 "average_price": np.asarray(series, float),
+                "price_change_1h_pct": np.nan,
+                "venues": "binance:perpetual",
+                "outlier_venues": "",
                 "open_interest_base": np.nan if interest is None else np.asarray(interest[symbol], float),
             }
         )

@@ -137,5 +137,15 @@ def test_a_long_look_back_asks_for_no_day_that_was_never_written(bucket: str, mo
         return real(name)
 
     monkeypatch.setattr(table.files, "get", get)
+    listed: list[str] = []
+    names = table.files.names
+
+    def list_names(folder: str) -> list[str]:
+        listed.append(folder)
+        return names(folder)
+
+    monkeypatch.setattr(table.files, "names", list_names)
     assert len(table.read(START - 8760 * HOUR, START)) == 4
     assert {name.split("/")[1] for name in asked} == {"date=2024-08-05"}
+    assert len(table.present(START - 8760 * HOUR, START)) == 2
+    assert listed == ["market_candles", "market_candles", "market_candles/date=2024-08-05"]

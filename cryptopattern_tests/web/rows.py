@@ -65,10 +65,9 @@ def put_symbol(url: str, name: str, hours: int = 24 * 40, **analysis: Any) -> No
         "started_at": datetime(2025, 1, 20, 8, tzinfo=UTC), "ended_at": datetime(2025, 1, 20, 11, tzinfo=UTC),
         "severity": "MODERATE", "evidence": "liquidations", "signals_before": "volume_spike",
     }  # fmt: skip
-    bare: dict[str, Any] = {
-        "day": datetime(2025, 1, 12, tzinfo=UTC), "started_at": datetime(2025, 1, 12, 8, tzinfo=UTC),
-        "ended_at": datetime(2025, 1, 12, 9, tzinfo=UTC), "evidence": "", "move_pct": -5.1,
-    }  # fmt: skip
+    bare: dict[str, Any] = {"day": datetime(2025, 1, 12, tzinfo=UTC), "evidence": "", "move_pct": -5.1}
+    bare["started_at"] = datetime(2025, 1, 12, 8, tzinfo=UTC)
+    bare["ended_at"] = datetime(2025, 1, 12, 9, tzinfo=UTC)
     put(url, schemas.SQUEEZE_EVENTS, [squeeze, {**squeeze, **bare}])
     level = {
         "hour": NEWEST - 3 * HOUR, "sha256": "ab" * 32, "symbol": name, "captured_at": NEWEST - 3 * HOUR,

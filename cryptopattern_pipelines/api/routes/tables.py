@@ -104,10 +104,12 @@ def routes(services: Services) -> APIRouter:
             found = services.database.page(table, asked)
             known, cursor, count = {**data, "next": found.next}, found.next, len(found.rows)
             body = formats.json_of(known, found.rows, name)
+        elif kind == formats.CSV:
+            rows, cursor = services.database.rows(table, asked, table.names)
+            count, body = len(rows), formats.csv_of(table.names, rows)
         else:
             frame, cursor = services.database.frame(table, asked)
-            count = len(frame)
-            body = formats.csv_of(frame) if kind == formats.CSV else formats.parquet_of(table, frame)
+            count, body = len(frame), formats.parquet_of(table, frame)
         if not count and coin is not None:
             _refuse_unknown(services, table, coin)
         return formats.answer(request, body, kind, seconds, **formats.link_to_next(request, cursor))
