@@ -75,7 +75,8 @@ class _Tables(Collector):
             if time.monotonic() >= self._until:
                 self._kept = self._asked()
                 self._until = time.monotonic() + _KEPT_SECONDS
-            yield from self._kept
+            kept = self._kept
+        yield from kept
 
     def _asked(self) -> list[Metric]:
         up = GaugeMetricFamily("cryptopattern_database_up", "1 where the database answers")

@@ -6,6 +6,7 @@ from contextlib import contextmanager, suppress
 import dagster as dg
 import pandas as pd
 import psycopg2
+from sqlalchemy.exc import SQLAlchemyError
 
 from cryptopattern_pipelines.assets.following import rows_of_followed
 from cryptopattern_pipelines.assets.materialise import Events, table_asset, write
@@ -23,6 +24,7 @@ from cryptopattern_pipelines.resources.database import ServingDatabase
 from cryptopattern_pipelines.resources.market import Market
 from cryptopattern_pipelines.resources.stores import Store
 from cryptopattern_pipelines.storage import schemas
+from cryptopattern_pipelines.storage.embedded import EmbeddedPostgresError
 from cryptopattern_pipelines.storage.imported import without_imported
 
 GROUP = "market"
@@ -50,7 +52,7 @@ def asked(context: dg.AssetExecutionContext, market: Market, database: ServingDa
     finally:
         try:
             database.count_requests(sent)
-        except psycopg2.Error as error:
+        except (psycopg2.Error, SQLAlchemyError, EmbeddedPostgresError) as error:
             # Counts are for people: rows that were brought are worth more.
             context.log.warning(f"{len(sent)} requests are not counted: {error}")
 

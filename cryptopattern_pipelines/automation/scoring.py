@@ -50,7 +50,10 @@ def scores_at(store: Store, midnight: datetime) -> pd.DataFrame:
         store.table(SQUEEZE_EVENTS).present(known.start.replace(hour=0), midnight),
         store.read(MARKET_CANDLES, candles, paths.CANDLE_COLUMNS),
     )
-    cards = store.read(SQUEEZE_FORECASTER, Window(day, midnight), ["target", "brier", "calibration_error"])
+    # The day's own may still be in training.
+    lately = Window(midnight - timedelta(days=7), midnight)
+    cards = store.read(SQUEEZE_FORECASTER, lately, ["day", "target", "brier", "calibration_error"])
+    cards = cards.sort_values("day").drop_duplicates("target", keep="last").drop(columns="day")
     cards = cards.rename(columns={"brier": "card_brier", "calibration_error": "card_calibration_error"})
     scores = calibration.recent_scores(forecasts, came)
     return scores.merge(cards, on="target", how="left").assign(day=pd.Timestamp(day))

@@ -76,7 +76,12 @@ def code_location(port: int, host: str) -> None:
 
 @click.command(epilog="Who needs it: docs/cluster.md.")
 @click.option("--runs", type=click.IntRange(1), default=1, show_default=True, help="Runs that it does at once.")
-@click.option("--name", default="%h", show_default=True, help="Its name among all workers; %h is this machine's.")
+@click.option(
+    "--name",
+    default="%h",
+    show_default=True,
+    help="Its name among all workers, %h is this machine's; two on one machine need names that differ.",
+)
 def worker(runs: int, name: str) -> None:
     """Take runs from the broker of CRYPTOPATTERN_BROKER_URL, on this machine, until it is told to stop.
 

@@ -35,6 +35,8 @@ def trace(symbol: str, hour: datetime, table: str | None, back: int) -> None:
     from cryptopattern_pipelines.storage.raw_answers import kept_answers
 
     at, coin, root = hour.replace(tzinfo=UTC), parse(symbol).coin, load_settings().store_root
+    if at.minute or at.second:
+        raise click.BadParameter(f"{at:%Y-%m-%dT%H:%M} is within an hour: give its beginning, {at:%Y-%m-%dT%H}:00")
     store, shown = TableStore(root), 0
     for name in (table,) if table else _TABLES:
         rows = store.table(name).read(at, at + _HOUR)

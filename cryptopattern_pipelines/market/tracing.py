@@ -160,8 +160,8 @@ def _read(
     by_column: dict[str, dict[Any, Any]] = {}
     for field, column in fields.items():
         if column in row and column not in ("hour", "time") and not pd.isna(row[column]):
-            raw = told[field] if isinstance(told, dict) or len(told) > field else None
-            if raw not in (None, ""):
+            raw = told.get(field) if isinstance(told, dict) else told[field] if len(told) > field else None
+            if _is_number(raw):
                 by_column.setdefault(column, {})[field] = raw
     for column, raws in by_column.items():
         value = float(row[column])
@@ -172,6 +172,15 @@ def _read(
             where = ((f"{place}[{json.dumps(field)}]", raw) for field, raw in same.items())
             found[column] = [Trace(column, value, spot, json.dumps(raw), file) for spot, raw in where]
     return found
+
+
+def _is_number(raw: Any) -> bool:
+    """Whether it can be; an answer that was refused is kept, too."""
+    try:
+        float(raw)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def _counts(row: Mapping[str, Any], at: pd.Timestamp, fields: Mapping[Any, str]) -> bool:

@@ -16,8 +16,9 @@ from cryptopattern_pipelines.reading.contract import Reading
 from cryptopattern_pipelines.storage import schemas
 
 # A chart prints its time without a zone, which may be 14 hours from UTC; and it may be looked at for a day after it was
-# drawn.
-_APART = timedelta(hours=24 + 14)
+# drawn, but not before.
+_AHEAD = timedelta(hours=14)
+_BEHIND = timedelta(hours=24 + 14)
 
 
 def timely(pictures: pd.DataFrame, readings: Mapping[str, Reading]) -> dict[str, Reading]:
@@ -31,7 +32,7 @@ def timely(pictures: pd.DataFrame, readings: Mapping[str, Reading]) -> dict[str,
 
 def out_of_time(picture: Any, reading: Reading) -> str | None:
     """Why what a chart shows is not of the time at which it was captured; None where it is, or doesn't say."""
-    if reading.chart_time is None or abs(picture.captured_at - reading.chart_time) <= _APART:
+    if reading.chart_time is None or -_AHEAD <= picture.captured_at - reading.chart_time <= _BEHIND:
         return None
     said = f"{reading.chart_time:%Y-%m-%d %H:%M}, far from {picture.captured_at:%Y-%m-%d %H:%M} when it was captured"
     return f"the chart says it is of {said}: its shares and levels are left out"

@@ -5,6 +5,7 @@ its password lies with the others. A run waits for the worker that is free, not 
 when no worker knows of it any more: of one that was killed with its whole machine the broker says STARTED for ever.
 """
 
+import time
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Self
@@ -30,6 +31,8 @@ _CELERY = {
 _ANSWER_SECONDS = 3.0
 # One answer may be lost while a machine is short of everything; two in a row, seconds apart, are none.
 _MISSED_AT_MOST = 2
+# When no worker answers at all, the broker may have been away, and they are on their way back to it.
+_SILENT_AT_MOST_SECONDS = 120.0
 
 
 class SettingsCeleryRunLauncher(CeleryRunLauncher):
@@ -40,6 +43,7 @@ class SettingsCeleryRunLauncher(CeleryRunLauncher):
             default_queue="dagster", broker=broker, backend=broker, config_source=dict(_CELERY), inst_data=inst_data
         )
         self._missed: Counter[str] = Counter()
+        self._silent_since: dict[str, float] = {}
 
     @classmethod
     def config_type(cls) -> Any:
@@ -65,19 +69,26 @@ class SettingsCeleryRunLauncher(CeleryRunLauncher):
         told = super().check_run_worker_health(run)
         if told.status not in {WorkerStatus.RUNNING, WorkerStatus.UNKNOWN}:
             return told
-        if self._is_in_hand(run.tags[DAGSTER_CELERY_TASK_ID_TAG]):
-            del self._missed[run.run_id]
+        answers = self._answers(run.tags[DAGSTER_CELERY_TASK_ID_TAG])
+        if any(answers):
+            self._missed.pop(run.run_id, None)
+            self._silent_since.pop(run.run_id, None)
             # Also where the broker has forgotten it, as a Redis without a disk does when it is restarted.
             return CheckRunHealthResult(WorkerStatus.RUNNING)
-        self._missed[run.run_id] += 1
-        if self._missed[run.run_id] < _MISSED_AT_MOST:
+        now = time.monotonic()
+        silent = now - self._silent_since.setdefault(run.run_id, now)
+        self._missed[run.run_id] += bool(answers)
+        if self._missed[run.run_id] < _MISSED_AT_MOST and silent < _SILENT_AT_MOST_SECONDS:
             return CheckRunHealthResult(WorkerStatus.RUNNING)
         return CheckRunHealthResult(WorkerStatus.FAILED, "No worker knows of it: the one that had it is gone.")
 
-    def _is_in_hand(self, task_id: str) -> bool:
-        """Whether any worker says that it is at this task; a worker at work answers, too."""
+    def _answers(self, task_id: str) -> list[bool]:
+        """For each worker that answers, and one at work does, too: whether it is at this task."""
         information = self.celery.AsyncResult(task_id).info
         hostname = information.get("hostname") if isinstance(information, dict) else None
         asked = [hostname] if hostname else None
         inspect = self.celery.control.inspect(asked, timeout=_ANSWER_SECONDS, limit=1 if asked else None)
-        return any(task_id in tasks for tasks in (inspect.query_task(task_id) or {}).values())
+        answers = [task_id in tasks for tasks in (inspect.query_task(task_id) or {}).values()]
+        # That the one which took it is silent tells something only if the broker still reaches others.
+        others = self.celery.control.ping(timeout=_ANSWER_SECONDS) if asked and not answers else []
+        return answers or [False] * len(others)

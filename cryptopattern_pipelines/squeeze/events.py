@@ -39,6 +39,8 @@ ANALYSIS_COLUMNS = ("hour", "symbol", *(f"{signal}_strength" for signal in SIGNA
 EVIDENCE = ("open_interest", "liquidations")
 LIQUIDATED_SOURCES = ("hourly_feed", "daily_feed", "open_interest_proxy")
 
+# Far above what levels are rounded to, and far below what a venue's coming or going moves an average by.
+_ROUNDING = 1e-9
 # A percentile of fewer hours than a week's says little.
 _FEWEST_LIQUIDATION_HOURS = 168
 
@@ -261,7 +263,7 @@ def _under_way(facts: _Facts, side: _Side, first_row: int, end_row: int, setting
     row, column = np.nonzero(found.fast[first_row:end_row])
     spans = _spans_to(found, row + first_row, column, settings)
     price, trigger = facts.close[spans.last, spans.column], facts.close[spans.start - 1, spans.column]
-    move = 100 * (price / trigger - 1)
+    move = _move(facts, spans, spans.last, price)
     drop, _ = closing.open_interest_drop(facts.open_interest, spans, spans.last)
     usd, percentile = _hourly_liquidations(facts, side, spans, settings)
     fell = (drop >= settings.open_interest_drop_pct) & (np.abs(move) * drop >= settings.move_times_drop)
@@ -353,7 +355,7 @@ def _events(facts: _Facts, side: _Side, first_row: int, settings: EventSettings)
     peak, peak_price = greatest(furthest, spans.start, spans.last, spans.column)
     peak_price *= side.sign
     trigger = facts.close[spans.start - 1, spans.column]
-    move = 100 * (peak_price / trigger - 1)
+    move = _move(facts, spans, peak, peak_price)
 
     usd, percentile = _hourly_liquidations(facts, side, spans, settings)
     first_day, last_day = spans.start // 24, spans.last // 24
@@ -400,6 +402,16 @@ def _events(facts: _Facts, side: _Side, first_row: int, settings: EventSettings)
         }
     )
     return frame[squeezed]
+
+
+def _move(facts: _Facts, spans: Spans, row: Whole, price: Floats) -> Floats:
+    """Percent from the trigger to a price of `row`, without what an average moved because a venue came or went."""
+    trigger = facts.close[spans.start - 1, spans.column]
+    beside = facts.level - np.log(facts.close)
+    shift = beside[row, spans.column] - beside[spans.start - 1, spans.column]
+    # Levels are rounded, and an hour may have candles but no snapshot.
+    shift = np.where(np.abs(shift) > _ROUNDING, shift, 0.0)
+    return 100 * (price / trigger * np.exp(shift) - 1)
 
 
 def _hourly_liquidations(facts: _Facts, side: _Side, spans: Spans, settings: EventSettings) -> tuple[Floats, Floats]:
