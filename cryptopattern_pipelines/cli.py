@@ -283,7 +283,7 @@ def evaluate(  # noqa: PLR0917 (one argument an option)
             cache = settings.data / "archive"
             begin = first or FIRST_DAY
             tables = evaluating.from_archive(archive, cache, coins, files, begin, last, analysis.signals())
-        report = evaluating.evaluate(tables, first, last, say, analysis.training())
+        report = evaluating.evaluate(tables, first, last, say, settings.learn_from)
     except evaluating.EvaluationError as error:
         raise click.ClickException(str(error)) from error
     written = evaluating.write_report(report, out)

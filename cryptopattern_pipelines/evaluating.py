@@ -7,7 +7,7 @@ What belongs here: where the history comes from, and the report's files. What do
 import json
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from cryptopattern_pipelines.market.history import as_one, pieces, rows_of
 from cryptopattern_pipelines.market.mapping import read_mapping
 from cryptopattern_pipelines.squeeze import analyses, coverage, events, features, paths, targets, walk_forward
 from cryptopattern_pipelines.squeeze.evaluation import Report, forecast_report
-from cryptopattern_pipelines.squeeze.forecaster import DEFAULTS, History, TrainingSettings
+from cryptopattern_pipelines.squeeze.forecaster import DEFAULTS, History
 from cryptopattern_pipelines.squeeze.grid import WindowError, epoch_hour
 from cryptopattern_pipelines.squeeze.scores import Reliability
 from cryptopattern_pipelines.squeeze.signals import SignalSettings
@@ -113,10 +113,10 @@ def from_archive(  # noqa: PLR0917 (an archive, what is added to it, and a windo
     return Tables(snapshots, analysed, candles, told, pd.date_range(begins, end - _DAY, freq="D").as_unit("us"))
 
 
-def evaluate(
-    tables: Tables, start: datetime | None, end: datetime, say: Say, training: TrainingSettings = DEFAULTS
-) -> Report:
+def evaluate(tables: Tables, start: datetime | None, end: datetime, say: Say, learn_from: Sequence[str] = ()) -> Report:
     """Score forecasts and win rates of [start, end); without a start, from the first hour that there is.
+
+    Models learn from the coins of `learn_from`, from all where it names none.
 
     Raises:
         EvaluationError: there is no snapshot.
@@ -131,7 +131,7 @@ def evaluate(
     came = targets.targets(known.grid, tables.events, tables.told, tables.candles)
     say("training and forecasting, month by month")
     began = time.monotonic()
-    scored = walk_forward.walk_forward(History(known, came), begin, end, training)
+    scored = walk_forward.walk_forward(History(known, came), begin, end, replace(DEFAULTS, symbols=tuple(learn_from)))
     say(f"scores (training took {time.monotonic() - began:.0f} s)")
     return {
         "from": begin.isoformat(),

@@ -91,9 +91,10 @@ def win_rates_table(rates: pd.DataFrame) -> Table:
 
 def print_similar(console: Console, symbol: str, hour: datetime, waited: str, found: "Similar") -> None:
     """The moments that looked most alike, and each side's odds beside those of any hour."""
+    when = f"{hour:%Y-%m-%d %H:%M}"
     table = Table(
         "hour, UTC", "distance", "price then", "won", box=box.SIMPLE_HEAD, title_justify="left",
-        title=f"[bold not italic]Moments like {symbol}'s of {hour:%Y-%m-%d %H:%M} and {timeframe(waited)} later[/]",
+        title=f"[bold not italic]Moments like {symbol}'s of {when} UTC, and {timeframe(waited)} after them[/]",
         caption=f"compared: {', '.join(found.looked_at)}", caption_justify="left",
     )  # fmt: skip
     for row in found.neighbours.itertuples():

@@ -32,8 +32,8 @@ def comparable_log_prices(grid: HourGrid, cells: Whole, rows: Mapping[str, pd.Se
     """
     log_price = np.rint(np.log(_spread(grid, cells, rows["average_price"])) / _STEP)
     change = np.rint(np.log1p(_spread(grid, cells, rows["price_change_1h_pct"]) / 100) / _STEP)
-    averaged = rows["venues"].astype("object") + "/" + rows["outlier_venues"].astype("object").fillna("")
-    kinds = grid.spread(cells, pd.factorize(averaged)[0].astype(np.float64), np.nan)
+    (asked, names), (outliers, _) = (pd.factorize(rows[name]) for name in ("venues", "outlier_venues"))
+    kinds = grid.spread(cells, (outliers * len(names) + asked).astype(np.float64), np.nan)
     other = kinds != previous(kinds, 1)
     moved = log_price - previous(log_price, 1) - change
     apart = np.where(other & np.isfinite(moved), moved, 0.0)

@@ -80,12 +80,19 @@ def test_the_same_picture_again_is_kept_once_and_counts_when_it_first_came(empty
     assert len([file for file in empty.settings.landing_folder.rglob("*.png") if file.is_file()]) == 1
 
 
-def test_a_picture_of_now_meets_the_newest_snapshot_and_says_so(service: Service) -> None:
-    picture = ("images", ("chart.png", OPTI.read_bytes()))
+def test_a_picture_of_an_hour_that_is_not_told_yet_meets_the_newest_snapshot_and_says_so(service: Service) -> None:
+    picture = ("images", ("2025-01-30 07.20.00.png", OPTI.read_bytes()))
     told = service.client.post(ADDRESS, files=[picture]).json()["data"]
     assert told["squeeze_analysis"]["hour"] == "2025-01-29T23:00:00+00:00"
     assert told["squeeze_analysis"]["provisional"] is True
     assert "provisional" in told["notes"][0]
+
+
+def test_a_picture_of_now_meets_no_market_of_long_ago(service: Service) -> None:
+    picture = ("images", ("chart.png", OPTI.read_bytes() + b"sent by no one before"))
+    told = service.client.post(ADDRESS, files=[picture]).json()["data"]
+    assert told["squeeze_analysis"] is None
+    assert told["notes"][0].startswith("the market of BTC is known up to 2025-01-29 23:00 UTC alone, long before")
     [reading] = told["readings"]
     age = datetime.now(UTC) - datetime.fromisoformat(reading["captured_at"])
     assert timedelta(0) <= age < timedelta(minutes=2)

@@ -187,15 +187,18 @@ def work(symbols: int, hours: int, seed: int = 1) -> Work:
     begin = start - settings.lookback
     names = pd.array([f"S{number:03d}" for number in range(symbols)], dtype="str")
     every = pd.date_range(begin, periods=count, freq="h").as_unit("us")
+    moves = random.normal(0, 0.01, (count, symbols))
     snapshots = pd.DataFrame(
         {
             "hour": every.repeat(symbols),
             "symbol": names.take(np.tile(np.arange(symbols), count)),
-            "average_price": np.exp(np.cumsum(random.normal(0, 0.01, (count, symbols)), axis=0)).ravel(),
+            "average_price": np.exp(np.cumsum(moves, axis=0)).ravel(),
+            "price_change_1h_pct": 100 * np.expm1(moves).ravel(),
             "volume_change_24h_pct": random.normal(0, 60, count * symbols),
             "open_interest_change_24h_pct": random.normal(0, 5, count * symbols),
             "funding_percentile": random.uniform(0, 100, count * symbols),
             "venues": "binance:perpetual",
+            "outlier_venues": pd.Series(None, index=range(count * symbols), dtype="str"),
         }
     )
     pictures = every[::4]

@@ -128,7 +128,7 @@ def test_evaluate_without_history_says_so_in_one_line(tmp_path: Path) -> None:
 def test_similar_prints_moments_before_the_hour_and_the_odds_beside_any_hours() -> None:
     done = run("similar", "S000", "--at", "2023-03-10T13:45", "--count", "5", "--days", "68")
     assert done.exit_code == 0, done.output
-    assert "Moments like S000's of 2023-03-10 13:00 UTC, and 24h after them" in " ".join(done.output.split())
+    assert "Moments like S000's of 2023-03-10 13:00 UTC, and 24 hours after them" in " ".join(done.output.split())
     lines = done.output.splitlines()
     moments = [line for line in lines if line.strip().startswith("2023-")]
     hours = [pd.Timestamp(" ".join(line.split()[:2])) for line in moments]
@@ -141,7 +141,7 @@ def test_similar_prints_moments_before_the_hour_and_the_odds_beside_any_hours() 
 
 def test_similar_takes_a_timeframe_and_looks_back_only_so_far() -> None:
     week = run("similar", "S000", "--at", "2023-03-10T13:00", "--timeframe", "7d", "--count", "3", "--days", "68")
-    assert "and 7d after them" in " ".join(week.output.split())
+    assert "and 7 days after them" in " ".join(week.output.split())
     hours = [pd.Timestamp(" ".join(x.split()[:2])) for x in week.output.splitlines() if x.strip().startswith("2023-")]
     assert max(hours) <= pd.Timestamp("2023-03-03 13:00")
     near = run("similar", "S000", "--at", "2023-03-10T13:00", "--days", "60", "--count", "200")

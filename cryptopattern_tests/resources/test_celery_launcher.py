@@ -25,13 +25,15 @@ def launcher() -> SettingsCeleryRunLauncher:
 def looks(
     launcher: SettingsCeleryRunLauncher, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[str, object, object], WorkerStatus]:
-    """One look at the run: the broker tells this state and this of it, and the workers answer this."""
+    """One look at the run: the broker tells this state and this of it, the workers answer this, and others a ping."""
 
-    def look(state: str, told: object, answers: object) -> WorkerStatus:
+    def look(state: str, told: object, answers: object, others: int = 0) -> WorkerStatus:
         result = mock.Mock(state=state, info=told)
         monkeypatch.setattr(launcher.celery, "AsyncResult", lambda _: result)
         inspect = mock.Mock(return_value=mock.Mock(query_task=lambda _: answers))
         monkeypatch.setattr(type(launcher.celery.control), "inspect", inspect)
+        ping = mock.Mock(return_value=[{"ok": "pong"}] * others)
+        monkeypatch.setattr(type(launcher.celery.control), "ping", ping)
         status: WorkerStatus = launcher.check_run_worker_health(RUN).status
         return status
 
@@ -44,17 +46,32 @@ def test_a_run_that_its_worker_has_in_hand_goes_on(looks: Callable[..., WorkerSt
 
 def test_a_run_that_no_worker_knows_of_twice_in_a_row_is_given_up(looks: Callable[..., WorkerStatus]) -> None:
     of_dead = {"hostname": "cryptopattern@here"}
-    assert looks("STARTED", of_dead, None) == WorkerStatus.RUNNING
+    assert looks("STARTED", of_dead, None, 1) == WorkerStatus.RUNNING
     assert looks("STARTED", of_dead, HERE) == WorkerStatus.RUNNING
-    assert looks("STARTED", of_dead, None) == WorkerStatus.RUNNING
+    assert looks("STARTED", of_dead, None, 1) == WorkerStatus.RUNNING
     assert looks("STARTED", of_dead, NOT_HERE) == WorkerStatus.FAILED
+
+
+def test_when_no_worker_answers_at_all_they_have_time_to_come_back_to_the_broker(
+    looks: Callable[..., WorkerStatus], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of_silent = {"hostname": "cryptopattern@here"}
+    now = mock.Mock(return_value=1000.0)
+    monkeypatch.setattr("cryptopattern_pipelines.resources.celery_launcher.time.monotonic", now)
+    for _ in range(5):
+        assert looks("STARTED", of_silent, None) == WorkerStatus.RUNNING
+    assert looks("STARTED", of_silent, HERE) == WorkerStatus.RUNNING
+    now.return_value = 2000.0
+    assert looks("STARTED", of_silent, None) == WorkerStatus.RUNNING
+    now.return_value = 2121.0
+    assert looks("STARTED", of_silent, None) == WorkerStatus.FAILED
 
 
 def test_a_broker_that_forgot_does_not_end_what_a_worker_has_in_hand(looks: Callable[..., WorkerStatus]) -> None:
     for _ in range(3):
         assert looks("PENDING", None, HERE) == WorkerStatus.RUNNING
-    assert looks("PENDING", None, {}) == WorkerStatus.RUNNING
-    assert looks("PENDING", None, {}) == WorkerStatus.FAILED
+    assert looks("PENDING", None, NOT_HERE) == WorkerStatus.RUNNING
+    assert looks("PENDING", None, NOT_HERE) == WorkerStatus.FAILED
 
 
 @pytest.mark.parametrize(("state", "status"), [("SUCCESS", WorkerStatus.SUCCESS), ("FAILURE", WorkerStatus.FAILED)])
