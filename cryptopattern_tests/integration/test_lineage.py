@@ -123,7 +123,7 @@ class _ToldMarket(dg.ConfigurableResource[Any]):
     symbols: list[str] = ["BTC"]  # noqa: RUF012 (a pydantic field)
     rows: list[dict[str, Any]]
 
-    def open(self) -> _Told:
+    def open(self, _sent: object = None) -> _Told:
         return _Told(MARKET_CANDLES.conform([row | {"hour": pd.Timestamp(row["hour"])} for row in self.rows]))
 
 
