@@ -37,5 +37,5 @@ backfill:   ## make backfill FROM=2024-06-20 TO=2024-08-19 [ARCHIVE=folder or ad
 bench:      ## make bench [ONLY=name] [JSON=file] [MARKDOWN=file]: measure against the rivals, all figures in one table
 	@$(PYTHON) bootstrap.py bench $(ONLY) $(if $(JSON),--json "$(JSON)") $(if $(MARKDOWN),--markdown "$(MARKDOWN)")
 
-audit:      ## ask PyPI which of the pinned packages have known vulnerabilities; needs pypi.org
+audit:      ## ask which of the pinned packages have known vulnerabilities; needs the network
 	@$(PYTHON) bootstrap.py audit

@@ -7,7 +7,7 @@
     python3 bootstrap.py backfill --from D --to D      fill a range of history
     python3 bootstrap.py test                          set up, and run everything that CI runs
     python3 bootstrap.py bench [NAME...] [--json FILE] [--markdown FILE]   measure against the rivals
-    python3 bootstrap.py audit                         ask PyPI which of the pinned packages have known vulnerabilities
+    python3 bootstrap.py audit                         ask which of the pinned packages have known vulnerabilities
     python3 bootstrap.py run ARGUMENT...               any other command of `cryptopattern`
 
 The Makefile's targets are these. Only the standard library is used here, since nothing else is there yet.
@@ -227,8 +227,8 @@ def bring_by_apt(package: str) -> bool:
 def audit() -> int:
     """Ask for known vulnerabilities of every pinned package; 0 where all were looked up and none has any.
 
-    No part of the tests: its answer depends on the day, and on whether pypi.org can be reached. A package that it does
-    not know, as behind a mirror, is a failure: else nothing asked would look like nothing found.
+    No part of the tests: its answer depends on the day, and on the network. A package that could not be looked up is a
+    failure: else nothing asked would look like nothing found.
     """
     if not install_packages(["--constraint", str(CONSTRAINTS), "pip-audit>=2.9"], said=True):
         return 1
