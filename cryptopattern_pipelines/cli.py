@@ -272,7 +272,6 @@ def evaluate(  # noqa: PLR0917 (one argument an option)
         raise click.UsageError(f"--from must be before --to, which is not included, and before {today:%Y-%m-%d}")
     if imports and archive is None:
         raise click.UsageError("--import fills an archive up: name it with --archive, or use `cryptopattern import`")
-    analysis = Analysis.of(settings)
     say("reading the history")
     try:
         if archive is None:
@@ -282,7 +281,7 @@ def evaluate(  # noqa: PLR0917 (one argument an option)
             coins = [parse(symbol).coin for symbol in settings.symbols]
             cache = settings.data / "archive"
             begin = first or FIRST_DAY
-            tables = evaluating.from_archive(archive, cache, coins, files, begin, last, analysis.signals())
+            tables = evaluating.from_archive(archive, cache, coins, files, begin, last, Analysis.of(settings).signals())
         report = evaluating.evaluate(tables, first, last, say, settings.learn_from)
     except evaluating.EvaluationError as error:
         raise click.ClickException(str(error)) from error

@@ -93,7 +93,14 @@ def set_up(log_format: LogFormat) -> None:
 
 # The logger of runs, for which every job asks by name (`CONFIG`): a run without that is logged by Dagster's own.
 NAME = "console"
-CONFIG: dict[str, Any] = {"loggers": {NAME: {"config": {"log_level": "DEBUG"}}}}
+
+
+def from_level(level: str) -> dict[str, Any]:
+    """The run configuration with which a run logs what is of this level or above."""
+    return {"loggers": {NAME: {"config": {"log_level": level}}}}
+
+
+CONFIG = from_level("DEBUG")
 _LEVEL = {"log_level": dg.Field(str, is_required=False, default_value="DEBUG")}
 
 
@@ -114,5 +121,4 @@ def of_range(job: dg.JobDefinition) -> dict[str, Any]:
 
     As text nothing is said, since its progress is shown; as JSON what is said besides those events.
     """
-    level = "INFO" if job.loggers.get(NAME) is _json_logger else "CRITICAL"
-    return {"loggers": {NAME: {"config": {"log_level": level}}}}
+    return from_level("INFO" if job.loggers.get(NAME) is _json_logger else "CRITICAL")

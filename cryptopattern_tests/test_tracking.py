@@ -2,10 +2,9 @@
 
 import gzip
 import json
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from email.message import Message
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from cryptopattern_pipelines.resources.settings import Settings, SettingsError, 
 from cryptopattern_pipelines.tracking import ErrorTracker
 from cryptopattern_tests.api.conftest import serving
 from cryptopattern_tests.automation.test_failures import fail
+from cryptopattern_tests.posts import taking_posts
 
 pytest.importorskip("sentry_sdk")
 
@@ -49,22 +49,13 @@ def sentry() -> Iterator[Sentry]:
 def receiving() -> Iterator[Sentry]:
     found = Sentry()
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            packed = self.headers.get("Content-Encoding") == "gzip"
-            found.bodies.append((gzip.decompress(body) if packed else body).decode())
-            self.send_response(200)
-            self.end_headers()
+    def take(headers: Message, body: bytes) -> int:
+        found.bodies.append((gzip.decompress(body) if headers.get("Content-Encoding") == "gzip" else body).decode())
+        return 200
 
-        def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002 (the base class's name for it)
-            pass
-
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        found.dsn = f"http://public@127.0.0.1:{server.server_port}/7"
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    with taking_posts(take) as port:
+        found.dsn = f"http://public@127.0.0.1:{port}/7"
         yield found
-        server.shutdown()
 
 
 def settings_for(sentry: Sentry, folder: Path, **more: Any) -> Settings:

@@ -6,18 +6,21 @@ What belongs here: when it is made anew. What does not: what it says.
 import threading
 import time
 from collections.abc import Callable
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
 
 
-class Held:
+class Held(Generic[T]):
     """What a function answers, asked anew when it is older than so many seconds; by one caller, and others wait."""
 
-    def __init__(self, make: Callable[[], bytes], seconds: float) -> None:
+    def __init__(self, make: Callable[[], T], seconds: float) -> None:
         self._make, self._seconds = make, seconds
         self._lock = threading.Lock()
-        self._made: bytes | None = None
+        self._made: T | None = None
         self._at = 0.0
 
-    def __call__(self) -> bytes:
+    def __call__(self) -> T:
         """The answer; a failure is the caller's, and is not held."""
         with self._lock:
             if self._made is None or time.monotonic() - self._at > self._seconds:

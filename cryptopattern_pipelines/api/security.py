@@ -23,7 +23,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cryptopattern_pipelines.api.errors import ApiError, error_answer
 from cryptopattern_pipelines.api.limits import RateLimit, too_many
-from cryptopattern_pipelines.api.telemetry import Telemetry
+from cryptopattern_pipelines.api.telemetry import Telemetry, route_of
 from cryptopattern_pipelines.resources.settings import Settings
 from cryptopattern_pipelines.tracking import ErrorTracker
 
@@ -130,7 +130,7 @@ class Guard:
             try:
                 await self.app(scope, receive, sending)
             except Exception as error:
-                self.tracker.exception(error, request=state["number"], route=_route(scope), method=scope["method"])
+                self.tracker.exception(error, request=state["number"], route=route_of(scope), method=scope["method"])
                 if begun:
                     raise
                 log.exception("request %s failed", state["number"], extra={"request": state["number"]})
@@ -211,18 +211,12 @@ class Guard:
             log.error("the audit log can't be written (%s): %s", error.strerror, json.dumps(entry))
 
 
-def _route(scope: Scope) -> str:
-    """A route by its pattern, which holds nothing that a caller wrote."""
-    path: str = getattr(scope.get("route"), "path", "other")
-    return path
-
-
 def _told(scope: Scope, state: dict[str, Any], status: int, seconds: float) -> dict[str, Any]:
     """A request in the log; nothing of who asked but the name of a key, nothing of what was sent."""
     told = {
         "request": state["number"],
         "method": scope["method"],
-        "route": _route(scope),
+        "route": route_of(scope),
         "status": status,
         "seconds": round(seconds, 4),
     }

@@ -4,8 +4,6 @@ What belongs here: names and meanings of the metrics. What does not: the address
 """
 
 import itertools
-import threading
-import time
 from collections import Counter
 from collections.abc import Iterator
 
@@ -15,12 +13,19 @@ from prometheus_client.registry import Collector
 from starlette.types import Scope
 
 from cryptopattern_pipelines.api.errors import ApiError
+from cryptopattern_pipelines.api.held import Held
 from cryptopattern_pipelines.api.queries import COUNTS, Count, Database
 from cryptopattern_pipelines.storage.counts import SCORE_COLUMNS, WITHIN
 
 _LATENCIES = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 # What the tables tell doesn't change within so long, and several may ask.
 _KEPT_SECONDS = 5.0
+
+
+def route_of(scope: Scope) -> str:
+    """A request's route by its pattern, which holds nothing that a caller wrote."""
+    path: str = getattr(scope.get("route"), "path", "other")
+    return path
 
 
 class Telemetry:
@@ -46,7 +51,7 @@ class Telemetry:
 
     def count(self, scope: Scope, status: int, seconds: float) -> None:
         """Count a request. Routes are counted by their pattern: addresses that callers make up add no series."""
-        route = getattr(scope.get("route"), "path", "other")
+        route = route_of(scope)
         method = scope["method"] if scope["method"] in ("GET", "HEAD", "POST", "OPTIONS") else "other"
         self._requests.labels(method, route, str(status)).inc()
         self._seconds.labels(method, route).observe(seconds)
@@ -61,9 +66,7 @@ class _Tables(Collector):
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._lock = threading.Lock()
-        self._kept: list[Metric] = []
-        self._until = float("-inf")
+        self._held = Held(self._asked, _KEPT_SECONDS)
 
     def describe(self) -> list[Metric]:
         """Nothing is asked of the database on registration."""
@@ -71,12 +74,7 @@ class _Tables(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """The metrics; `cryptopattern_database_up` alone where the database is away."""
-        with self._lock:
-            if time.monotonic() >= self._until:
-                self._kept = self._asked()
-                self._until = time.monotonic() + _KEPT_SECONDS
-            kept = self._kept
-        yield from kept
+        yield from self._held()
 
     def _asked(self) -> list[Metric]:
         up = GaugeMetricFamily("cryptopattern_database_up", "1 where the database answers")

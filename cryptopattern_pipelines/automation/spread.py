@@ -28,6 +28,7 @@ from dagster._core.workspace.load_target import InProcessWorkspaceLoadTarget
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from cryptopattern_pipelines import logs
 from cryptopattern_pipelines.automation.failures import reason_of_run
 from cryptopattern_pipelines.automation.fill import FillError, whole_days
 from cryptopattern_pipelines.automation.housekeeping import FAILED_CHECK, LATE_CHECK
@@ -38,7 +39,7 @@ BACKFILL_TAG, PART_TAG = "cryptopattern/backfill", "cryptopattern/part"
 
 _LOCATION = "cryptopattern"
 # A worker writes what its runs say to its own log: there an event for each partition is not worth its place.
-_QUIET = {"loggers": {"console": {"config": {"log_level": "WARNING"}}}}
+_QUIET = logs.from_level("WARNING")
 _DAY = timedelta(days=1)
 _POLL_SECONDS = 1.0
 # Whether a failed run is tried again is written down a moment after its failure.

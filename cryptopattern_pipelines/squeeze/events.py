@@ -266,11 +266,8 @@ def _under_way(facts: _Facts, side: _Side, first_row: int, end_row: int, setting
     move = _move(facts, spans, spans.last, price)
     drop, _ = closing.open_interest_drop(facts.open_interest, spans, spans.last)
     usd, percentile = _hourly_liquidations(facts, side, spans, settings)
-    fell = (drop >= settings.open_interest_drop_pct) & (np.abs(move) * drop >= settings.move_times_drop)
-    may_have_fallen = fell | np.isnan(drop)
     stood_out = percentile >= settings.liquidation_percentile
-    certain = spans.sigmas >= settings.certain_sigmas
-    squeezed = np.where(np.isfinite(percentile), stood_out | (certain & may_have_fallen), may_have_fallen)
+    _, squeezed = _judged(move, drop, spans.sigmas, np.isfinite(percentile), stood_out, settings)
     grid = facts.grid
     frame = pd.DataFrame(
         {
@@ -372,10 +369,7 @@ def _events(facts: _Facts, side: _Side, first_row: int, settings: EventSettings)
     stood_out = np.where(
         told_hourly, percentile >= settings.liquidation_percentile, daily_percentile >= settings.daily_percentile
     )
-    fell = (drop >= settings.open_interest_drop_pct) & (np.abs(move) * drop >= settings.move_times_drop)
-    may_have_fallen = fell | np.isnan(drop)
-    certain = spans.sigmas >= settings.certain_sigmas
-    squeezed = np.where(told_hourly | told_daily, stood_out | (certain & may_have_fallen), may_have_fallen)
+    fell, squeezed = _judged(move, drop, spans.sigmas, told_hourly | told_daily, stood_out, settings)
     grid, known_row = facts.grid, spans.last + settings.quiet_hours
     # A day's total is told when its day is over, which may be after the quiet hours.
     day_told = np.where(told_daily & ~told_hourly, 24 * (spans.last // 24 + 1), 0)
@@ -402,6 +396,16 @@ def _events(facts: _Facts, side: _Side, first_row: int, settings: EventSettings)
         }
     )
     return frame[squeezed]
+
+
+def _judged(  # noqa: PLR0917 (what is known of each move, and the settings)
+    move: Floats, drop: Floats, sigmas: Floats, told: Truths, stood_out: Truths, settings: EventSettings
+) -> tuple[Truths, Truths]:
+    """Whether open interest fell enough for each move, and whether it is a squeeze (4 and 5 of `squeeze_events`)."""
+    fell = (drop >= settings.open_interest_drop_pct) & (np.abs(move) * drop >= settings.move_times_drop)
+    may_have_fallen = fell | np.isnan(drop)
+    certain = sigmas >= settings.certain_sigmas
+    return fell, np.where(told, stood_out | (certain & may_have_fallen), may_have_fallen)
 
 
 def _move(facts: _Facts, spans: Spans, row: Whole, price: Floats) -> Floats:

@@ -128,7 +128,7 @@ def test_the_database_is_asked_once_in_five_seconds(settings: Settings, monkeypa
             service.client.get("/metrics")
         once = len(asked)
         later = time.monotonic() + 6
-        monkeypatch.setattr("cryptopattern_pipelines.api.telemetry.time.monotonic", lambda: later)
+        monkeypatch.setattr("cryptopattern_pipelines.api.held.time.monotonic", lambda: later)
         service.client.get("/metrics")
     assert 0 < once <= len(COUNTS) + 3
     assert len(asked) == 2 * once

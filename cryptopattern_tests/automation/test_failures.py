@@ -1,11 +1,10 @@
 """Failures are told once, where people want to be told, and again when the message did not arrive."""
 
 import json
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta, tzinfo
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from email.message import Message
 from pathlib import Path
 
 import dagster as dg
@@ -19,6 +18,7 @@ from cryptopattern_pipelines.resources.notifier import DeliveryError, Notifier
 from cryptopattern_pipelines.resources.settings import load_settings
 from cryptopattern_pipelines.resources.stores import Store
 from cryptopattern_pipelines.storage.schemas import SQUEEZE_ANALYSES
+from cryptopattern_tests.posts import taking_posts
 
 # The clock of the events that runs leave.
 RECORDS_AT = "dagster._core.instance.methods.event_methods.get_current_timestamp"
@@ -42,23 +42,16 @@ class Mailbox:
 def receiving() -> Iterator[Mailbox]:
     box = Mailbox()
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            if box.status == 200:
-                box.messages.append(body)
-            box.arrived()
-            self.send_response(box.status)
-            self.end_headers()
+    def take(_headers: Message, body: bytes) -> int:
+        message = json.loads(body)
+        if box.status == 200:
+            box.messages.append(message)
+        box.arrived()
+        return box.status
 
-        def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002 (the base class's name for it)
-            pass
-
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        box.address = f"json://127.0.0.1:{server.server_port}"
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    with taking_posts(take) as port:
+        box.address = f"json://127.0.0.1:{port}"
         yield box
-        server.shutdown()
 
 
 class Ticks:

@@ -14,6 +14,7 @@ from pathlib import Path
 import dagster as dg
 from rich.console import Console
 
+from cryptopattern_pipelines import logs
 from cryptopattern_pipelines.automation.fill import fill, keys_of, whole_days
 from cryptopattern_pipelines.automation.partitions import Window
 from cryptopattern_pipelines.definitions import build_definitions
@@ -56,9 +57,7 @@ def run() -> list[Figure]:
                 last = keys_of(hourly, Window(window.end - timedelta(hours=_RIVALS_HOURS), window.end))
                 started = time.perf_counter()
                 for key in last:
-                    hourly.execute_in_process(
-                        {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}, instance, partition_key=key
-                    )
+                    hourly.execute_in_process(logs.from_level("CRITICAL"), instance, partition_key=key)
                 rivals = time.perf_counter() - started
         finally:
             EmbeddedPostgres(settings.postgres_folder).stop()

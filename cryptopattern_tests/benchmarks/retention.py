@@ -12,6 +12,7 @@ from pathlib import Path
 import dagster as dg
 import sqlalchemy as sa
 
+from cryptopattern_pipelines import logs
 from cryptopattern_pipelines.automation.housekeeping import KEEP_LOGS
 from cryptopattern_pipelines.definitions import build_definitions
 from cryptopattern_pipelines.local import prepare_home
@@ -51,7 +52,7 @@ def run() -> list[Figure]:
         try:
             hourly = build_definitions(settings).resolve_job_def("hourly")
             with dg.DagsterInstance.get() as instance:
-                quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+                quiet = logs.from_level("CRITICAL")
                 real = hourly.execute_in_process(quiet, instance, partition_key=_HOUR_RUN)
                 storage = instance.event_log_storage
                 assert isinstance(storage, BatchingEventLogStorage)

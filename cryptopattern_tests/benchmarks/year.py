@@ -18,6 +18,7 @@ from dagster._core.execution.plan import execute_step
 from dagster._core.instance.runs.run_domain import RunDomain
 from rich.console import Console
 
+from cryptopattern_pipelines import logs
 from cryptopattern_pipelines.automation.fill import fill_history, keys_of
 from cryptopattern_pipelines.automation.partitions import Window
 from cryptopattern_pipelines.definitions import build_definitions
@@ -35,7 +36,7 @@ _REAL = Path(os.environ.get("CRYPTOPATTERN_SHARED", PROJECT.parent / "shared")) 
 _SAMPLE = PROJECT / "data" / "samples"
 _HOUR = timedelta(hours=1)
 _RIVALS_HOURS, _RIVALS_DAYS = 8, 2
-_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+_QUIET = logs.from_level("CRITICAL")
 
 _PARTS = [
     Part(RunDomain, "_log_asset_planned_events", "planned events"),

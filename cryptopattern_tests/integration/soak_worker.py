@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
+from cryptopattern_pipelines import logs
 from cryptopattern_pipelines.automation.failures import reason_of
 from cryptopattern_pipelines.automation.fill import end_dead_runs, run_tags
 from cryptopattern_pipelines.automation.partitions import Window
@@ -20,7 +21,7 @@ from cryptopattern_pipelines.market.transport import Patience, Sent
 from cryptopattern_pipelines.resources.market import Market
 from cryptopattern_pipelines.resources.settings import load_settings
 
-QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+QUIET = logs.from_level("CRITICAL")
 
 
 class _Clock:

@@ -10,6 +10,7 @@ import dagster as dg
 import pandas as pd
 import pytest
 
+from cryptopattern_pipelines import logs
 from cryptopattern_pipelines.assets import alerts, forecasts, market, outcomes, screenshots, squeeze, symbols
 from cryptopattern_pipelines.automation.partitions import DAILY, HOURLY, Window, range_tags
 from cryptopattern_pipelines.definitions import build_definitions
@@ -45,7 +46,7 @@ def fill(installation: Installation, hours: Window, days: Window) -> None:
     tables = dg.load_assets_from_modules([screenshots, market, symbols, squeeze, outcomes, forecasts, alerts])
     assets = [asset for asset in tables if isinstance(asset, dg.AssetsDefinition)]
     resources = dict(build_definitions(installation.settings).resources or {})
-    quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+    quiet = logs.from_level("CRITICAL")
     hourly = [asset for asset in assets if asset.partitions_def == HOURLY]
     daily = [asset for asset in assets if asset.partitions_def == DAILY]
     # Forecasts once more, as a backfill does: their models are made by the days.
